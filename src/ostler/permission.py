@@ -161,22 +161,26 @@ class Permissions:
         always: Sequence[str],
         metadata: dict[str, Any],
         rules: Sequence[PermissionRule],
-        floor: Sequence[PermissionRule] = (),
+        ancestors: Sequence[Sequence[PermissionRule]] = (),
         tool: PermissionTool | None = None,
         unattended: Unattended | None = None,
     ) -> None:
         """Return when the call may go on.
 
         ``rules`` are the agent's then the session's; what "always" remembered comes after them.
-        ``floor`` comes last of all: denials that nobody below may lift (a parent session's).
+        ``ancestors`` are the rules of each session above this one: what one of them denies is
+        denied here too, whatever ``rules`` say.
 
         Raises PermissionDenied (by rule), PermissionRejected or PermissionCorrected.
         """
-        action = self._decide(permission, patterns, rules, floor)
+        for above in ancestors:
+            if self._decide(permission, patterns, above) == "deny":
+                raise PermissionDenied(_denial(above, permission))
+        action = self._decide(permission, patterns, rules)
         if action == "allow":
             return
         if action == "deny":
-            raise PermissionDenied(_denial([*rules, *floor], permission))
+            raise PermissionDenied(_denial(rules, permission))
         if unattended is not None:
             if unattended.permission == "allow":
                 return
@@ -233,11 +237,9 @@ class Permissions:
         permission: str,
         patterns: Sequence[str],
         rules: Sequence[PermissionRule],
-        floor: Sequence[PermissionRule],
     ) -> PermissionAction:
         actions: set[Literal["allow", "deny", "ask"]] = {
-            evaluate(permission, pattern, rules, self.approved, floor).action
-            for pattern in patterns
+            evaluate(permission, pattern, rules, self.approved).action for pattern in patterns
         }
         if "deny" in actions:
             return "deny"

@@ -1,0 +1,1 @@
+"""The agent loop and everything that hangs off it: turn, step, prompt, compaction, revert, …"""

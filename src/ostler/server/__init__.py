@@ -1,0 +1,24 @@
+"""The HTTP server: one module a noun; ``app.App`` serves what they declare."""
+
+from importlib import import_module
+
+NOUNS = (
+    "doc",
+    "event",
+    "file",
+    "global_",
+    "instance",
+    "permission",
+    "project",
+    "provider",
+    "question",
+    "session",
+    "turn",
+    "vcs",
+)
+
+
+def load_operations() -> None:
+    """Import every noun's module, which declares its operations."""
+    for noun in NOUNS:
+        import_module(f"ostler.server.{noun}")

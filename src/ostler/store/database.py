@@ -96,6 +96,11 @@ class Database:
         """Publish an event once the open transaction, which holds change ``seq``, is committed."""
         self._outbox.append((event, seq))
 
+    def publish(self, event: Event) -> None:
+        """Publish a live event, after the changes made before it."""
+        if not self._hold(event):
+            self._bus.release(event)
+
     def commit(self) -> None:
         """Commit what is open and release its events. Raises StoreFailure."""
         if not self._open:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ostler import ids
-from ostler.events import Event
+from ostler.events import Event, Location
 from ostler.schema.errors import BadRequest, NotFound
 from ostler.schema.event import (
     MessagePartRemoved,
@@ -27,6 +27,8 @@ from ostler.store.codec import (
 from ostler.store.database import Database
 from ostler.store.sessions import Sessions, bury
 
+REMEMBERED_PLACES = 1_024
+
 
 class Page(msgspec.Struct, frozen=True):
     """``json``: an array of {info, parts}, oldest first. ``older``: the oldest message shown, when
@@ -36,9 +38,21 @@ class Page(msgspec.Struct, frozen=True):
     older: Message | None = None
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """``messages``: (place, change number, message); ``rev``: the newest change; ``removals``
+    counts what this process deleted in the session so far."""
+
+    messages: list[tuple[int, int, Message]]
+    parts: list[Part]
+    rev: int
+    removals: int
+
+
 class Messages:
     def __init__(self, db: Database, sessions: Sessions) -> None:
         self._db, self._sessions = db, sessions
+        self._removals: dict[str, int] = {}
+        self._places: dict[str, int] = {}
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -55,6 +69,34 @@ class Messages:
             )
             for seq, message_id, data in rows
         ]
+
+    def changed(self, session_id: str, after_rev: int) -> Changes:
+        """What changed in a session since change ``after_rev``. Raises NotFound."""
+        known = self._sessions.known(session_id)
+        messages = [
+            (seq, rev, _message(session_id, message_id, data))
+            for seq, rev, message_id, data in self._db.rows(
+                "SELECT seq, rev, id, CAST(data AS BLOB) FROM message"
+                " WHERE +session = ? AND rev > ? ORDER BY seq"
+                if after_rev
+                else "SELECT seq, rev, id, CAST(data AS BLOB) FROM message"
+                " WHERE session = ? AND rev > ? ORDER BY seq",
+                (known.seq, after_rev),
+            )
+        ]
+        rows = self._db.rows(
+            "SELECT p.rev, m.id, p.id, CAST(p.data AS BLOB) FROM part p"
+            " JOIN message m ON m.seq = p.message"
+            + (" WHERE +p.session = ?" if after_rev else " WHERE p.session = ?")
+            + " AND p.rev > ? ORDER BY p.message, p.seq",
+            (known.seq, after_rev),
+        )
+        return Changes(
+            messages=messages,
+            parts=[_part(session_id, m, p, data) for _, m, p, data in rows],
+            rev=max([after_rev, *(m[1] for m in messages), *(r[0] for r in rows)]),
+            removals=self._removals.get(session_id, 0),
+        )
 
     def get(self, session_id: str, message_id: str) -> MessageWithParts:
         """Raises NotFound for the session or the message."""
@@ -131,23 +173,42 @@ class Messages:
     def save_part(self, part: Part) -> None:
         """Insert or update. Raises NotFound for the session or the message."""
         known = self._sessions.known(part.sessionID)
-        message_seq = self.seq(part.sessionID, part.messageID)
         seq = self._db.next_seq()
         json = encode(part)
+        self._write_part(part, json, known.seq, seq)
+        self._db.emit(_part_event(part, json, known.location), seq)
+
+    def checkpoint_part(self, part: Part) -> None:
+        """Store how far a part has come that clients follow by its deltas: no event."""
+        known = self._sessions.known(part.sessionID)
+        self._write_part(part, encode(part), known.seq, self._db.next_seq())
+
+    def show_part(self, part: Part) -> None:
+        """Publish a state that is not worth storing: a running tool's progress."""
+        known = self._sessions.known(part.sessionID)
+        self._db.publish(_part_event(part, encode(part), known.location))
+
+    def _write_part(self, part: Part, json: bytes, session_seq: int, seq: int) -> None:
+        message_seq = self._message_seq(part.sessionID, part.messageID)
         data = strip(json, part_ids(part.sessionID, part.messageID, part.id))
         touched = self._db.write(
             "UPDATE part SET rev = ?, data = ? WHERE session = ? AND message = ? AND id = ?",
-            (seq, data, known.seq, message_seq, part.id),
+            (seq, data, session_seq, message_seq, part.id),
         )
         if touched == 0:
             self._db.write(
                 "INSERT INTO part (seq, rev, session, message, id, data) VALUES (?, ?, ?, ?, ?, ?)",
-                (seq, seq, known.seq, message_seq, part.id, data),
+                (seq, seq, session_seq, message_seq, part.id, data),
             )
-        now = ids.now_ms()
-        encoded = b'{"sessionID":"%b","part":%b,"time":%d}' % (part.sessionID.encode(), json, now)
-        properties = MessagePartUpdated(sessionID=part.sessionID, part=part, time=now)
-        self._db.emit(Event(properties, known.location, encoded), seq)
+
+    def _message_seq(self, session_id: str, message_id: str) -> int:
+        """``seq``, remembered for the messages that are being written."""
+        place = self._places.get(message_id)
+        if place is None:
+            if len(self._places) >= REMEMBERED_PLACES:
+                self._places.clear()
+            place = self._places[message_id] = self.seq(session_id, message_id)
+        return place
 
     def remove(self, session_id: str, message_id: str) -> None:
         """Delete a message and its parts, if it is there. Raises NotFound for the session."""
@@ -159,6 +220,8 @@ class Messages:
             return
         self._db.write("DELETE FROM part WHERE session = ? AND message = ?", (known.seq, row[0]))
         self._db.write("DELETE FROM message WHERE seq = ?", (row[0],))
+        self._places.pop(message_id, None)
+        self._removals[session_id] = self._removals.get(session_id, 0) + 1
         properties = MessageRemoved(sessionID=session_id, messageID=message_id)
         seq = self._db.next_seq()
         bury(self._db, seq, known.location, properties.kind, encode(properties))
@@ -174,6 +237,7 @@ class Messages:
         )
         if touched == 0:
             return
+        self._removals[session_id] = self._removals.get(session_id, 0) + 1
         properties = MessagePartRemoved(sessionID=session_id, messageID=message_id, partID=part_id)
         seq = self._db.next_seq()
         bury(self._db, seq, known.location, properties.kind, encode(properties))
@@ -215,6 +279,14 @@ class Messages:
             info = restore(data, message_ids(session_id, message_id))
             chunks.append(b'{"info":%b,"parts":[%b]}' % (info, body))
         return b"[" + b",".join(chunks) + b"]"
+
+
+def _part_event(part: Part, json: bytes, location: Location) -> Event:
+    now = ids.now_ms()
+    encoded = b'{"sessionID":"%b","part":%b,"time":%d}' % (part.sessionID.encode(), json, now)
+    return Event(
+        MessagePartUpdated(sessionID=part.sessionID, part=part, time=now), location, encoded
+    )
 
 
 def _message(session_id: str, message_id: str, data: bytes) -> Message:

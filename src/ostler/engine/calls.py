@@ -1,0 +1,325 @@
+"""Tool calls: from what the model wrote to a tool part's final state."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ostler import ids
+from ostler.engine.instance import Instance
+from ostler.schema.agent import Agent, Skill
+from ostler.schema.errors import (
+    PermissionRejected,
+    QuestionRejected,
+    ToolError,
+)
+from ostler.schema.event import FileEdited, FileWatcherUpdated
+from ostler.schema.part import (
+    FilePart,
+    ToolPart,
+    ToolStateCompleted,
+    ToolStateError,
+    ToolStateRunning,
+    ToolTime,
+    ToolTimeStart,
+)
+from ostler.schema.permission import PermissionRule, PermissionTool
+from ostler.schema.question import QuestionAnswer, QuestionInfo, QuestionTool
+from ostler.schema.session import Todo
+from ostler.tools.tool import (
+    Edited,
+    Metadata,
+    Subtask,
+    SubtaskResult,
+    Tool,
+    ToolContext,
+    ToolResult,
+)
+from ostler.tools.truncate import truncate
+
+if TYPE_CHECKING:
+    from ostler.engine.turn import Turn
+
+log = logging.getLogger(__name__)
+
+READ_ONLY = frozenset(
+    (
+        "read",
+        "glob",
+        "grep",
+        "webfetch",
+        "websearch",
+        "todowrite",
+        "todoread",
+        "question",
+        "skill",
+        "invalid",
+        "StructuredOutput",
+    )
+)
+"""Tools after which no file can have changed, so that no snapshot is needed."""
+
+
+class Call:
+    """One call being carried out; also the ToolHost the tool sees.
+
+    ``save`` stores a state durably, ``show`` publishes it only. ``blocked`` is set when a person
+    or policy rejected the call outright, which ends the turn after the step.
+    """
+
+    def __init__(self, turn: "Turn", part: ToolPart, agent: Agent) -> None:
+        self.turn, self.part, self.agent = turn, part, agent
+        self.blocked = False
+        self.started = ids.now_ms()
+        self._instance: Instance = turn.instance
+        self._finished = False
+
+    # ── the call's life ──────────────────────────────────────────────────────────────────────
+
+    async def run(self, tool: Tool, arguments: dict[str, Any]) -> None:
+        """Carry the call out and store how it ended. Never raises but on cancellation, which
+        ``interrupt`` then puts on record."""
+        self._save(ToolStateRunning(input=arguments, time=ToolTimeStart(start=self.started)))
+        try:
+            await self._guard_against_loops(tool.id, arguments)
+            result = await tool.run(arguments, self._context())
+            result = await bounded(result, self._instance, self.agent)
+        except (PermissionRejected, QuestionRejected) as e:
+            self.blocked = not self._instance_continues_on_deny()
+            self._fail(arguments, str(e))
+        except ToolError as e:
+            self._fail(arguments, str(e))
+        except asyncio.CancelledError:
+            raise
+        except Exception as e:
+            log.exception("tool %s failed unexpectedly", tool.id)
+            self._fail(arguments, f"{type(e).__name__}: {e}")
+        else:
+            self._complete(arguments, result)
+
+    def interrupt(self) -> None:
+        """Record that an abort ended the call, unless it had ended already."""
+        if not self._finished:
+            metadata = {**(self._metadata() or {}), "interrupted": True}
+            self._fail(self.part.state.input, "Tool execution aborted", metadata)
+
+    def _complete(self, arguments: dict[str, Any], result: ToolResult) -> None:
+        attachments = [
+            FilePart(
+                id=ids.new("prt"),
+                sessionID=self.part.sessionID,
+                messageID=self.part.messageID,
+                mime=a.mime,
+                url=a.url,
+                filename=a.filename,
+            )
+            for a in result.attachments
+        ]
+        self._finished = True
+        self._save(
+            ToolStateCompleted(
+                input=arguments,
+                output=result.output,
+                title=result.title,
+                metadata=result.metadata,
+                time=ToolTime(start=self.started, end=ids.now_ms()),
+                attachments=attachments or None,
+            )
+        )
+
+    def _fail(
+        self, arguments: dict[str, Any], message: str, metadata: Metadata | None = None
+    ) -> None:
+        self._finished = True
+        self._save(
+            ToolStateError(
+                input=arguments,
+                error=message,
+                metadata=self._metadata() if metadata is None else metadata,
+                time=ToolTime(start=self.started, end=ids.now_ms()),
+            )
+        )
+
+    def _metadata(self) -> Metadata | None:
+        state = self.part.state
+        return state.metadata if isinstance(state, ToolStateRunning) else None
+
+    def _save(self, state: Any) -> None:
+        self.part = msgspec.structs.replace(self.part, state=state)
+        self._instance.store.messages.save_part(self.part)
+
+    def _context(self) -> ToolContext:
+        instance = self._instance
+        return ToolContext(
+            session_id=self.part.sessionID,
+            message_id=self.part.messageID,
+            call_id=self.part.callID,
+            agent=self.agent,
+            directory=instance.directory,
+            worktree=instance.worktree,
+            config=instance.config,
+            host=self,
+            aborted=self.turn.aborted,
+            output_dir=instance.output_dir,
+            environment=instance.environment,
+        )
+
+    def _instance_continues_on_deny(self) -> bool:
+        experimental = self._instance.config.experimental
+        return bool(experimental and experimental.continue_loop_on_deny)
+
+    async def _guard_against_loops(self, tool: str, arguments: dict[str, Any]) -> None:
+        """The same call three times running needs permission."""
+        if self.turn.repeats(tool, arguments):
+            await self.ask("doom_loop", [tool], [tool], {"tool": tool, "input": arguments})
+
+    # ── ToolHost ─────────────────────────────────────────────────────────────────────────────
+
+    async def ask(
+        self,
+        permission: str,
+        patterns: Sequence[str],
+        always: Sequence[str],
+        metadata: Metadata,
+    ) -> None:
+        session = self.turn.session()
+        await self._instance.permissions.ask(
+            session_id=session.id,
+            permission=permission,
+            patterns=patterns,
+            always=always,
+            metadata=metadata,
+            rules=self.turn.rules(self.agent),
+            ancestors=self.turn.ancestor_rules(),
+            tool=PermissionTool(messageID=self.part.messageID, callID=self.part.callID),
+            unattended=session.unattended,
+        )
+
+    def update(self, title: str | None = None, metadata: Metadata | None = None) -> None:
+        state = self.part.state
+        if self._finished or not isinstance(state, ToolStateRunning):
+            return
+        self.part = msgspec.structs.replace(
+            self.part,
+            state=ToolStateRunning(
+                input=state.input,
+                time=state.time,
+                title=state.title if title is None else title,
+                metadata=state.metadata if metadata is None else metadata,
+            ),
+        )
+        self._instance.store.messages.show_part(self.part)
+
+    async def edited(self, path: str, created: bool) -> Edited:
+        instance = self._instance
+        edited = await instance.after_edit(path)
+        instance.bus.publish(FileEdited(file=path), instance.location)
+        kind = "add" if created else "change"
+        instance.bus.publish(FileWatcherUpdated(file=path, event=kind), instance.location)
+        return edited
+
+    async def warm(self, path: str) -> None:
+        """Nothing to warm without language servers."""
+
+    def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
+        return self._instance.instructions.nearby(path, self.turn.shown_instructions)
+
+    async def question(self, questions: Sequence[QuestionInfo]) -> list[QuestionAnswer]:
+        session = self.turn.session()
+        return await self._instance.questions.ask(
+            session.id,
+            questions,
+            QuestionTool(messageID=self.part.messageID, callID=self.part.callID),
+            session.unattended,
+        )
+
+    def todos(self) -> list[Todo]:
+        return self._instance.store.sessions.todos(self.part.sessionID)
+
+    def set_todos(self, todos: list[Todo]) -> None:
+        self._instance.store.sessions.save_todos(self.part.sessionID, todos)
+
+    def skills(self) -> list[Skill]:
+        return self._instance.skills
+
+    async def subtask(self, task: Subtask) -> SubtaskResult:
+        from ostler.engine.subagents import run_subtask
+
+        return await run_subtask(self, task)
+
+
+async def bounded(result: ToolResult, instance: Instance, agent: Agent) -> ToolResult:
+    """The result within the output limits, for tools that did not see to it themselves."""
+    if "truncated" in result.metadata:
+        return result
+    return await truncate(result, instance.config, instance.output_dir, agent)
+
+
+async def read_for_user(instance: Instance, session_id: str, arguments: dict[str, Any]) -> str:
+    """What the read tool answers for a file the user attached; nobody is asked.
+    Raises ToolError."""
+    context = ToolContext(
+        session_id=session_id,
+        message_id="",
+        call_id="",
+        agent=instance.default_agent(),
+        directory=instance.directory,
+        worktree=instance.worktree,
+        config=instance.config,
+        host=_UserHost(),
+        aborted=asyncio.Event(),
+        output_dir=instance.output_dir,
+        environment=dict(os.environ),
+    )
+    result = await instance.tools["read"].run(arguments, context)
+    return result.output
+
+
+class _UserHost:
+    """The host of a read on the user's own behalf: everything is allowed, nothing is shown."""
+
+    async def ask(
+        self,
+        permission: str,
+        patterns: Sequence[str],
+        always: Sequence[str],
+        metadata: Metadata,
+    ) -> None:
+        pass
+
+    def update(self, title: str | None = None, metadata: Metadata | None = None) -> None:
+        pass
+
+    async def edited(self, path: str, created: bool) -> Edited:
+        return Edited()
+
+    async def warm(self, path: str) -> None:
+        pass
+
+    def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
+        return []
+
+    async def question(self, questions: Sequence[QuestionInfo]) -> list[QuestionAnswer]:
+        raise QuestionRejected
+
+    def todos(self) -> list[Todo]:
+        return []
+
+    def set_todos(self, todos: list[Todo]) -> None:
+        pass
+
+    def skills(self) -> list[Skill]:
+        return []
+
+    async def subtask(self, task: Subtask) -> SubtaskResult:
+        raise ToolError("a subagent cannot be started here")
+
+
+def permission_rules(
+    agent: Agent, session_rules: Sequence[PermissionRule] | None
+) -> list[PermissionRule]:
+    """The agent's rules, then the session's: later ones win."""
+    return [*agent.permission, *(session_rules or ())]

@@ -1,0 +1,292 @@
+"""One step: a request is put together, streamed, written down, and its tool calls are carried out.
+
+A step leaves one assistant message. How it ended is its Outcome: the turn goes on (``next``),
+stops (``stop``), or compacts first (``compact``).
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from ostler import ids
+from ostler.engine import convert, prompt, retry, structured
+from ostler.engine.abort import Aborted, unless_aborted
+from ostler.engine.history import Entry
+from ostler.engine.offer import offered_tools
+from ostler.engine.tokens import cost_of, max_output, overflows, tokens_of
+from ostler.engine.writer import StepWriter
+from ostler.models import failure as failures
+from ostler.models.delta import Finish, Usage
+from ostler.models.failure import ModelFailure
+from ostler.models.request import ChatMessage, ModelRequest, TextBlock, ToolDefinition
+from ostler.schema.agent import Agent
+from ostler.schema.config import CompactionConfig
+from ostler.schema.errors import (
+    MessageError,
+    MessageOutputLengthError,
+    OutputLengthData,
+    StructuredOutputData,
+    StructuredOutputError,
+    TurnError,
+)
+from ostler.schema.message import (
+    AssistantMessage,
+    AssistantTime,
+    MessagePath,
+    OutputFormatJsonSchema,
+    UserMessage,
+)
+from ostler.schema.part import PatchPart, StepFinishPart
+from ostler.schema.provider import Model
+from ostler.schema.session import NO_TOKENS, StatusBusy, StatusRetry
+from ostler.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from ostler.engine.turn import Turn
+
+Outcome = Literal["next", "stop", "compact"]
+
+
+async def run_step(turn: "Turn", user: UserMessage, number: int) -> Outcome:
+    """Step ``number`` (1, 2, …) of the turn that answers ``user``. Raises nothing of the model's
+    doing: failures end up on the message. Raises NotFound for an unknown agent or model."""
+    agent = turn.instance.agent(user.agent)
+    model = turn.instance.models.get(user.model.providerID, user.model.modelID)
+    step = Step(turn, user, agent, model, number)
+    return await step.run()
+
+
+class Step:
+    def __init__(
+        self, turn: "Turn", user: UserMessage, agent: Agent, model: Model, number: int
+    ) -> None:
+        self.turn, self.user, self.agent, self.model = turn, user, agent, model
+        self._last = agent.steps is not None and number >= agent.steps
+        self._instance = turn.instance
+        self._structured: structured.Capture | None = None
+        self._message = self._new_message()
+        self._compaction = turn.instance.config.compaction or CompactionConfig()
+
+    async def run(self) -> Outcome:
+        turn, store = self.turn, self._instance.store
+        store.messages.save(self._message)
+        tools = self._tools()
+        snapshot = turn.snapshots.begin()
+        writer = StepWriter(turn, self._message, self.agent, tools, lambda: snapshot)
+        error: MessageError | None = None
+        try:
+            request = await unless_aborted(self._request(tools), turn.aborted)
+            await self._stream(request, writer)
+            await unless_aborted(writer.settle(), turn.aborted)
+        except Aborted as e:
+            await writer.abort()
+            error = e.error
+        except ModelFailure as e:
+            await writer.abort()
+            error = e.error
+            if e.kind == "context_overflow" and self._may_compact():
+                turn.overflowed = True
+                return await self._end(writer, error, "compact")
+        except TurnError as e:
+            await writer.abort()
+            error = e.error
+        if error is None:
+            error = self._judge(writer)
+        return await self._end(writer, error, self._next(writer))
+
+    def _new_message(self) -> AssistantMessage:
+        return assistant_message(self.turn, self.user, self.agent, self.model)
+
+    # ── the request ──────────────────────────────────────────────────────────────────────────
+
+    def _tools(self) -> dict[str, Tool]:
+        tools = offered_tools(self.turn, self.agent, self.model, self.user)
+        if isinstance(self.user.format, OutputFormatJsonSchema):
+            self._structured = structured.Capture(self.user.format.schema)
+            tools[structured.TOOL_ID] = self._structured.tool
+        return tools
+
+    async def _request(self, tools: dict[str, Tool]) -> ModelRequest:
+        turn, agent, model = self.turn, self.agent, self.model
+        rules = turn.rules(agent)
+        system = await prompt.system_prompt(self._instance, agent, model, self.user, rules)
+        messages = convert.conversation(self._context(), model)
+        planned = any(
+            isinstance(e.message, AssistantMessage) and e.message.agent == "plan"
+            for e in turn.history.entries
+        )
+        messages = prompt.with_reminders(messages, agent, planned)
+        if self._last:
+            messages.append(ChatMessage("assistant", (TextBlock(prompt.LAST_STEP),)))
+        capable = model.capabilities.temperature
+        return ModelRequest(
+            provider=self._instance.models.provider_of(model),
+            model=model,
+            messages=[*system, *messages],
+            tools=[
+                ToolDefinition(t.id, t.description, t.parameters)
+                for t in sorted(tools.values(), key=lambda t: t.id)
+            ],
+            tool_choice="required" if self._structured else "auto",
+            max_output=max_output(model),
+            temperature=agent.temperature if capable else None,
+            top_p=agent.topP if capable else None,
+            options=options_for(model, agent, self.user.model.variant),
+            session_id=turn.session_id,
+        )
+
+    def _context(self) -> list[Entry]:
+        own = self._message.id
+        return [e for e in self.turn.history.active() if e.message.id != own]
+
+    # ── the stream ───────────────────────────────────────────────────────────────────────────
+
+    async def _stream(self, request: ModelRequest, writer: StepWriter) -> None:
+        """Stream into the writer, trying again where that helps. Raises Aborted, ModelFailure."""
+        attempt = 0
+        while True:
+            self.turn.set_status(StatusBusy())
+            try:
+                await unless_aborted(self._consume(request, writer), self.turn.aborted)
+                return
+            except ModelFailure as e:
+                if writer.called:
+                    # What was called is being carried out: the next step goes on from its results.
+                    writer.finish = writer.finish or Finish("unknown", Usage())
+                    return
+                attempt += 1
+                delay = retry.delay_before(attempt, e)
+                if delay is None:
+                    raise
+                writer.close_blocks()
+                await self._wait(attempt, e, delay)
+
+    async def _consume(self, request: ModelRequest, writer: StepWriter) -> None:
+        stream = self._instance.models.stream(request)
+        try:
+            async for batch in stream:
+                await writer.apply(batch)
+        finally:
+            await stream.aclose()  # type: ignore[attr-defined]  # every wire is a generator
+        if writer.finish is not None and not writer.wrote and not writer.called:
+            reason = writer.finish.reason
+            if reason not in ("content-filter", "length"):
+                raise failures.empty(request.model.api.url)
+
+    async def _wait(self, attempt: int, failure: ModelFailure, delay: float) -> None:
+        self.turn.set_status(
+            StatusRetry(
+                attempt=attempt, message=str(failure), next=ids.now_ms() + int(delay * 1000)
+            )
+        )
+        self._instance.store.commit()
+        await unless_aborted(asyncio.sleep(delay), self.turn.aborted)
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────
+
+    def _judge(self, writer: StepWriter) -> MessageError | None:
+        """What a stream that ended well may still mean."""
+        assert writer.finish is not None
+        reason = writer.finish.reason
+        if reason == "content-filter":
+            return failures.content_filtered().error
+        if reason == "length" and not writer.wrote and not writer.called:
+            return MessageOutputLengthError(data=OutputLengthData())
+        if self._structured and not self._structured.valid and reason != "tool-calls":
+            return StructuredOutputError(
+                data=StructuredOutputData(
+                    message="Model did not produce structured output", retries=0
+                )
+            )
+        return None
+
+    def _next(self, writer: StepWriter) -> Outcome:
+        if writer.blocked or (self._structured and self._structured.valid):
+            return "stop"
+        finish = writer.finish
+        if finish is not None and overflows(tokens_of(finish.usage), self.model, self._compaction):
+            return "compact"
+        return "next"
+
+    def _may_compact(self) -> bool:
+        return self._compaction.auto is not False
+
+    async def _end(
+        self, writer: StepWriter, error: MessageError | None, outcome: Outcome
+    ) -> Outcome:
+        turn, store = self.turn, self._instance.store
+        finish = writer.finish
+        message = self._message
+        changed: list[str] = []
+        if finish is not None:
+            tokens = tokens_of(finish.usage)
+            cost = cost_of(tokens, self.model.cost)
+            snapshot = await turn.snapshots.end(writer.may_have_changed_files)
+            store.messages.save_part(
+                StepFinishPart(
+                    id=ids.new("prt"),
+                    sessionID=message.sessionID,
+                    messageID=message.id,
+                    reason=finish.reason,
+                    snapshot=snapshot,
+                    cost=cost,
+                    tokens=tokens,
+                )
+            )
+            message = msgspec.structs.replace(
+                message, finish=finish.reason, cost=cost, tokens=tokens
+            )
+            store.messages.save(message)
+            turn.spend(cost, tokens)
+        elif writer.may_have_changed_files:
+            await turn.snapshots.end(True)
+        if writer.start_snapshot is not None and writer.may_have_changed_files:
+            changed = await turn.snapshots.changed(writer.start_snapshot)
+        if changed and writer.start_snapshot is not None:
+            store.messages.save_part(
+                PatchPart(
+                    id=ids.new("prt"),
+                    sessionID=message.sessionID,
+                    messageID=message.id,
+                    hash=writer.start_snapshot,
+                    files=changed,
+                )
+            )
+        if error is not None and outcome != "compact":
+            turn.report(error)
+            outcome = "stop"
+        message = msgspec.structs.replace(
+            message,
+            error=error,
+            structured=self._structured.value if self._structured else None,
+            finish=message.finish or ("error" if error is not None else None),
+            time=AssistantTime(created=message.time.created, completed=ids.now_ms()),
+        )
+        store.messages.save(message)
+        return outcome
+
+
+def assistant_message(
+    turn: "Turn", user: UserMessage, agent: Agent, model: Model
+) -> AssistantMessage:
+    return AssistantMessage(
+        id=ids.new("msg"),
+        sessionID=turn.session_id,
+        time=AssistantTime(created=ids.now_ms()),
+        parentID=user.id,
+        modelID=model.id,
+        providerID=model.providerID,
+        mode=agent.name,
+        agent=agent.name,
+        path=MessagePath(cwd=turn.instance.directory, root=turn.instance.worktree),
+        cost=0,
+        tokens=NO_TOKENS,
+        variant=user.model.variant,
+    )
+
+
+def options_for(model: Model, agent: Agent, variant: str | None) -> dict[str, object]:
+    """Provider options: the model's, then the agent's, then the variant's."""
+    chosen = (model.variants or {}).get(variant or "", {})
+    return {**model.options, **agent.options, **chosen}

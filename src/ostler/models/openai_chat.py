@@ -1,0 +1,467 @@
+"""The wire of OpenAI's chat completions, which most other providers and local servers speak too.
+
+Request and stream shapes: OpenAI's API reference, and what OpenCode 1.18 sends over it.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from ostler import __version__, ids
+from ostler.models import failure
+from ostler.models.delta import (
+    Delta,
+    Finish,
+    ReasoningDelta,
+    ReasoningEnd,
+    TextDelta,
+    TextEnd,
+    ToolCall,
+    ToolStart,
+    Usage,
+)
+from ostler.models.request import (
+    ChatMessage,
+    MediaBlock,
+    ModelRequest,
+    ReasoningBlock,
+    TextBlock,
+    ToolCallBlock,
+    ToolResultBlock,
+)
+from ostler.models.sse import SSEParser
+from ostler.models.transport import HttpRequest, HttpResponse, Timeouts, Transport, read_body
+from ostler.schema.provider import Interleaved, Model
+
+_encode = msgspec.json.Encoder().encode
+
+FINISH_REASONS = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool-calls",
+    "function_call": "tool-calls",
+    "content_filter": "content-filter",
+}
+_RENAMED_OPTIONS = {"reasoningEffort": "reasoning_effort", "textVerbosity": "verbosity"}
+
+
+class OpenAIChat:
+    """One endpoint: POST ``<base_url>/chat/completions``."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[list[Delta]]:
+        url = endpoint(request) + "/chat/completions"
+        response = await self._transport.send(
+            HttpRequest(url, headers(request), encode_request(request), timeouts=timeouts(request))
+        )
+        try:
+            if response.status >= 400 or response.status < 200:
+                raise failure.from_response(
+                    response.status,
+                    response.headers,
+                    await read_body(response),
+                    url,
+                    request.provider.id,
+                )
+            async for batch in decode_stream(response, url):
+                yield batch
+        finally:
+            await response.close()
+
+
+# ── the request ───────────────────────────────────────────────────────────────────────────────
+
+
+def endpoint(request: ModelRequest) -> str:
+    """The base URL without a trailing slash. Raises ModelFailure when there is none."""
+    url = request.provider.options.get("baseURL") or request.model.api.url
+    if not url:
+        raise failure.invalid_request(
+            f"provider {request.provider.id} has no base URL: set provider."
+            f"{request.provider.id}.options.baseURL in opencode.json"
+        )
+    return str(url).rstrip("/")
+
+
+def headers(request: ModelRequest) -> dict[str, str]:
+    """JSON, the key, session affinity, then the model's own and the caller's."""
+    result = {
+        "content-type": "application/json",
+        "accept": "text/event-stream",
+        "user-agent": f"ostler/{__version__}",
+    }
+    key = request.provider.options.get("apiKey") or request.provider.key
+    if key:
+        result["authorization"] = f"Bearer {key}"
+    if request.session_id:
+        result["x-session-affinity"] = request.session_id
+        result["x-session-id"] = request.session_id
+    for source in (request.provider.options.get("headers"), request.model.headers, request.headers):
+        for name, value in (source or {}).items():
+            result[name.lower()] = str(value)
+    return result
+
+
+def timeouts(request: ModelRequest) -> Timeouts:
+    """``options.timeout``, ``headerTimeout`` and ``chunkTimeout`` (ms, false: none) as seconds."""
+
+    def seconds(name: str, default: float | None) -> float | None:
+        value = request.provider.options.get(name)
+        if value is False:
+            return None
+        return value / 1000 if isinstance(value, int) and value is not True else default
+
+    return Timeouts(
+        header=seconds("headerTimeout", 300.0),
+        chunk=seconds("chunkTimeout", 300.0),
+        total=seconds("timeout", None),
+    )
+
+
+def encode_request(request: ModelRequest) -> bytes:
+    body: dict[str, Any] = {"model": request.model.api.id}
+    if request.max_output is not None:
+        body["max_tokens"] = request.max_output
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.top_p is not None:
+        body["top_p"] = request.top_p
+    for name, value in request.options.items():
+        body[_RENAMED_OPTIONS.get(name, name)] = value
+    field = reasoning_field(request.model)
+    body["messages"] = msgspec.Raw(
+        b"[" + b",".join(encode_message(m, field) for m in request.messages) + b"]"
+    )
+    if request.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
+                },
+            }
+            for tool in request.tools
+        ]
+        body["tool_choice"] = request.tool_choice
+    body["stream"] = True
+    if request.provider.options.get("includeUsage") is not False:
+        body["stream_options"] = {"include_usage": True}
+    return _encode(body)
+
+
+def reasoning_field(model: Model) -> str:
+    """The assistant-message field that takes reasoning back, empty when it is not sent back."""
+    interleaved = model.capabilities.interleaved
+    return interleaved.field if isinstance(interleaved, Interleaved) else ""
+
+
+def encode_message(message: ChatMessage, field: str) -> bytes:
+    """One conversation message as one or more JSON objects, comma-separated."""
+    key = "openai_chat:" + field
+    encoded = message.encoded.get(key)
+    if encoded is None:
+        encoded = b",".join(_encode(m) for m in _messages(message, field))
+        message.encoded[key] = encoded
+    return encoded
+
+
+def _messages(message: ChatMessage, field: str) -> list[dict[str, Any]]:
+    if message.role == "assistant":
+        return [_assistant(message, field)]
+    if message.role == "tool":
+        return _tool_results(message)
+    return [{"role": message.role, "content": _content(message)}]
+
+
+def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
+    blocks = [b for b in message.content if isinstance(b, TextBlock | MediaBlock)]
+    if all(isinstance(b, TextBlock) for b in blocks) and len(blocks) <= 1:
+        return blocks[0].text if blocks and isinstance(blocks[0], TextBlock) else ""
+    return [
+        {"type": "text", "text": b.text} if isinstance(b, TextBlock) else _media(b) for b in blocks
+    ]
+
+
+def _media(block: MediaBlock) -> dict[str, Any]:
+    if block.mime.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": block.url}}
+    data = block.url.partition(",")[2] if block.url.startswith("data:") else block.url
+    if block.mime in ("audio/wav", "audio/mpeg", "audio/mp3"):
+        kind = "wav" if block.mime == "audio/wav" else "mp3"
+        return {"type": "input_audio", "input_audio": {"data": data, "format": kind}}
+    return {
+        "type": "file",
+        "file": {"filename": block.filename or "attachment", "file_data": block.url},
+    }
+
+
+def _assistant(message: ChatMessage, field: str) -> dict[str, Any]:
+    text = "".join(b.text for b in message.content if isinstance(b, TextBlock))
+    result: dict[str, Any] = {"role": "assistant", "content": text}
+    reasoning = "".join(b.text for b in message.content if isinstance(b, ReasoningBlock))
+    if field and reasoning:
+        result[field] = reasoning
+    calls = [b for b in message.content if isinstance(b, ToolCallBlock)]
+    if calls:
+        result["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {
+                    "name": call.name,
+                    "arguments": _encode(call.arguments).decode(),
+                },
+            }
+            for call in calls
+        ]
+    return result
+
+
+def _tool_results(message: ChatMessage) -> list[dict[str, Any]]:
+    """A tool message per result; what a tool message cannot hold follows as a user's."""
+    results = [b for b in message.content if isinstance(b, ToolResultBlock)]
+    encoded: list[dict[str, Any]] = [
+        {"role": "tool", "tool_call_id": r.id, "content": r.output} for r in results
+    ]
+    media = [_media(m) for r in results for m in r.media]
+    if media:
+        note = {"type": "text", "text": "Attached by the tool result above:"}
+        encoded.append({"role": "user", "content": [note, *media]})
+    return encoded
+
+
+# ── the stream ────────────────────────────────────────────────────────────────────────────────
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None
+
+
+class _ToolCallDelta(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _MessageDelta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_text: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCallDelta] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _MessageDelta | None = None
+    message: _MessageDelta | None = None
+    finish_reason: str | None = None
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Chunk)
+
+
+async def decode_stream(response: HttpResponse, url: str) -> AsyncIterator[list[Delta]]:
+    """Batches of deltas, the last one ending with Finish. Raises ModelFailure."""
+    decoder = ChatDecoder(url)
+    if "event-stream" not in response.headers.get("content-type", "event-stream"):
+        body = await read_body(response, 32 * 2**20)
+        yield decoder.whole(body, response.headers)
+        return
+    parser = SSEParser()
+    async for chunk in response.chunks():
+        try:
+            events = parser.feed(chunk)
+        except ValueError as e:
+            raise failure.bad_stream(str(e), url) from None
+        batch = decoder.feed(events)
+        if batch:
+            yield batch
+        if decoder.done:
+            return
+    batch = [*decoder.feed(parser.close()), *decoder.end()]
+    if batch:
+        yield batch
+
+
+class _OpenCall:
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self, call_id: str, name: str) -> None:
+        self.id, self.name = call_id, name
+        self.arguments: list[str] = []
+
+
+class ChatDecoder:
+    """Chunks of one completion to deltas. ``done`` after the Finish."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._open_text = self._open_reasoning = False
+        self._calls: dict[int, _OpenCall] = {}
+        self._ids: set[str] = set()
+        self._called = False
+        self._reason: str | None = None
+        self._usage = Usage()
+        self.done = False
+
+    def feed(self, events: list[bytes]) -> list[Delta]:
+        out: list[Delta] = []
+        for data in events:
+            if self.done:
+                break
+            if data == b"[DONE]":
+                out.extend(self.end())
+                break
+            self._chunk(self._decode(data), out)
+        return out
+
+    def whole(self, body: bytes, response_headers: dict[str, str]) -> list[Delta]:
+        """An answer that was not streamed although asked for: one JSON object."""
+        if "json" not in response_headers.get("content-type", ""):
+            kind = response_headers.get("content-type", "no content type")
+            raise failure.bad_stream(
+                f"expected an event stream, got {kind}; the base URL may not be an API endpoint",
+                self._url,
+                body[:500].decode("utf-8", "replace"),
+            )
+        out: list[Delta] = []
+        self._chunk(self._decode(body), out)
+        return [*out, *self.end()]
+
+    def end(self) -> list[Delta]:
+        """Close what is open. Raises ModelFailure when the stream broke off before its end."""
+        if self.done:
+            return []
+        if self._reason is None:
+            raise failure.unavailable("the stream ended before the answer was complete", self._url)
+        out: list[Delta] = []
+        self._close_blocks(out)
+        for index in list(self._calls):
+            self._close_call(index, out)
+        reason = FINISH_REASONS.get(self._reason, "unknown")
+        if self._called and reason == "stop":  # some servers say stop after tool calls
+            reason = "tool-calls"
+        out.append(Finish(reason, self._usage))
+        self.done = True
+        return out
+
+    def _decode(self, data: bytes) -> _Chunk:
+        try:
+            return _decoder.decode(data)
+        except msgspec.DecodeError as e:
+            raise failure.bad_stream(
+                f"the provider sent a chunk that is not chat completions JSON: {e}",
+                self._url,
+                data[:500].decode("utf-8", "replace"),
+            ) from None
+
+    def _chunk(self, chunk: _Chunk, out: list[Delta]) -> None:
+        if chunk.error is not None:
+            payload = chunk.error if isinstance(chunk.error, dict) else {"message": chunk.error}
+            raise failure.from_stream(payload, self._url)
+        if chunk.usage is not None:
+            self._usage = _usage(chunk.usage)
+        for choice in chunk.choices or ():
+            delta = choice.delta or choice.message
+            if delta is not None:
+                self._delta(delta, out)
+            if choice.finish_reason:
+                self._reason = choice.finish_reason
+
+    def _delta(self, delta: _MessageDelta, out: list[Delta]) -> None:
+        reasoning = delta.reasoning_content or delta.reasoning or delta.reasoning_text
+        if reasoning:
+            self._open_reasoning = True
+            out.append(ReasoningDelta("reasoning", reasoning))
+        text = delta.content or delta.refusal
+        if text:
+            if self._open_reasoning:
+                self._open_reasoning = False
+                out.append(ReasoningEnd("reasoning"))
+            self._open_text = True
+            out.append(TextDelta("text", text))
+        for position, call in enumerate(delta.tool_calls or ()):
+            self._close_blocks(out)
+            self._call(call, position, out)
+
+    def _call(self, delta: _ToolCallDelta, position: int, out: list[Delta]) -> None:
+        index = position if delta.index is None else delta.index
+        known = self._calls.get(index)
+        name = delta.function.name if delta.function else None
+        if known is not None and delta.index is None and delta.id and delta.id != known.id and name:
+            self._close_call(index, out)  # servers without an index: a new id is a new call
+            known = None
+        if known is None:
+            known = self._calls[index] = _OpenCall(self._fresh_id(delta.id), name or "")
+            out.append(ToolStart(known.id, known.name))
+        elif name and not known.name:
+            known.name = name
+        arguments = delta.function.arguments if delta.function else None
+        if isinstance(arguments, str):
+            known.arguments.append(arguments)
+        elif arguments is not None:
+            known.arguments.append(_encode(arguments).decode())
+
+    def _fresh_id(self, wanted: str | None) -> str:
+        """Calls without an id, or with one used already, get one of ours."""
+        if not wanted or wanted in self._ids:
+            wanted = ids.new("tool").replace("tool_", "call_", 1)
+        self._ids.add(wanted)
+        return wanted
+
+    def _close_call(self, index: int, out: list[Delta]) -> None:
+        call = self._calls.pop(index)
+        self._called = True
+        out.append(ToolCall(call.id, call.name, "".join(call.arguments) or "{}"))
+
+    def _close_blocks(self, out: list[Delta]) -> None:
+        if self._open_reasoning:
+            self._open_reasoning = False
+            out.append(ReasoningEnd("reasoning"))
+        if self._open_text:
+            self._open_text = False
+            out.append(TextEnd("text"))
+
+
+def _usage(usage: _Usage) -> Usage:
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    cached = (prompt.cached_tokens if prompt else None) or usage.prompt_cache_hit_tokens or 0
+    return Usage(
+        input=usage.prompt_tokens or 0,
+        output=usage.completion_tokens or 0,
+        reasoning=(completion.reasoning_tokens if completion else None) or 0,
+        cache_read=cached,
+        cache_write=(prompt.cache_write_tokens if prompt else None) or 0,
+        total=usage.total_tokens,
+    )

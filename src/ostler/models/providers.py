@@ -1,0 +1,198 @@
+"""Which providers and models there are: configuration over the catalogue.
+
+The order in which a provider gets connected, and every default of a configured model, are OpenCode
+1.18's (its models default to text only, tools on, everything else off, limits and costs 0).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ostler.schema.config import Config, CostConfig, ModalitiesConfig, ModelConfig, ProviderConfig
+from ostler.schema.provider import (
+    CacheCost,
+    Cost,
+    Interleaved,
+    Modalities,
+    Model,
+    ModelApi,
+    ModelCapabilities,
+    ModelCost,
+    ModelLimit,
+    Provider,
+)
+
+DEFAULT_NPM = "@ai-sdk/openai-compatible"
+PREFERRED = ("gpt-5", "claude-sonnet-4", "big-pickle", "gemini-3-pro")
+"""Model names that make a good default; a later one is preferred (OpenCode 1.18)."""
+
+_NONE = Modalities(text=False, audio=False, image=False, video=False, pdf=False)
+_TEXT = Modalities(text=True, audio=False, image=False, video=False, pdf=False)
+_DEFAULT_CAPABILITIES = ModelCapabilities(
+    temperature=False,
+    reasoning=False,
+    attachment=False,
+    toolcall=True,
+    input=_TEXT,
+    output=_TEXT,
+    interleaved=False,
+)
+
+
+def configured(config: Config, catalogue: Mapping[str, Provider]) -> dict[str, Provider]:
+    """The providers that opencode.json describes, over what the catalogue knows of them."""
+    return {
+        provider_id: overlay(provider_id, entry, catalogue.get(provider_id))
+        for provider_id, entry in (config.provider or {}).items()
+    }
+
+
+def overlay(provider_id: str, config: ProviderConfig, known: Provider | None) -> Provider:
+    models = dict(known.models) if known else {}
+    for model_id, entry in (config.models or {}).items():
+        models[model_id] = _model(provider_id, model_id, entry, config, models.get(model_id))
+    if config.npm or config.api:
+        untouched = set(models) - set(config.models or {})
+        for model_id in untouched:
+            api = models[model_id].api
+            api = ModelApi(id=api.id, url=config.api or api.url, npm=config.npm or api.npm)
+            models[model_id] = msgspec.structs.replace(models[model_id], api=api)
+    if config.whitelist is not None:
+        models = {k: v for k, v in models.items() if k in config.whitelist}
+    models = {k: v for k, v in models.items() if k not in (config.blacklist or ())}
+    return Provider(
+        id=provider_id,
+        name=config.name or (known.name if known else provider_id),
+        source="config",
+        env=list(config.env if config.env is not None else known.env if known else []),
+        options={**(known.options if known else {}), **(config.options or {})},
+        models=models,
+        key=known.key if known else None,
+    )
+
+
+def usable(providers: Mapping[str, Provider], config: Config) -> dict[str, Provider]:
+    """Without the disabled providers, deprecated models, and providers left without a model."""
+    result = {}
+    for provider_id, provider in providers.items():
+        if config.enabled_providers is not None and provider_id not in config.enabled_providers:
+            continue
+        if provider_id in (config.disabled_providers or ()):
+            continue
+        models = {k: v for k, v in provider.models.items() if v.status != "deprecated"}
+        if models:
+            result[provider_id] = msgspec.structs.replace(provider, models=models)
+    return result
+
+
+def default_model_id(provider: Provider) -> str:
+    """A provider's preferred model: by PREFERRED, then "latest" names, then the greatest id."""
+
+    def rank(model_id: str) -> tuple[int, bool, str]:
+        place = max((i for i, name in enumerate(PREFERRED) if name in model_id), default=-1)
+        return (place, "latest" in model_id, model_id)
+
+    return max(provider.models, key=rank)
+
+
+def _model(
+    provider_id: str,
+    model_id: str,
+    config: ModelConfig,
+    provider: ProviderConfig,
+    known: Model | None,
+) -> Model:
+    upstream = config.provider
+    api = ModelApi(
+        id=config.id or (known.api.id if known else model_id),
+        url=(upstream and upstream.api) or provider.api or (known.api.url if known else ""),
+        npm=(upstream and upstream.npm)
+        or provider.npm
+        or (known.api.npm if known else DEFAULT_NPM),
+    )
+    return Model(
+        id=model_id,
+        providerID=provider_id,
+        api=api,
+        name=config.name or (known.name if known else model_id),
+        capabilities=_capabilities(config, known),
+        cost=_cost(config.cost, known),
+        limit=_limit(config, known),
+        status=config.status or (known.status if known else "active"),
+        options={**(known.options if known else {}), **(config.options or {})},
+        headers={**(known.headers if known else {}), **(config.headers or {})},
+        release_date=config.release_date or (known.release_date if known else ""),
+        family=config.family or (known.family if known else None),
+        variants=_variants(config, known),
+    )
+
+
+def _capabilities(config: ModelConfig, known: Model | None) -> ModelCapabilities:
+    base = known.capabilities if known else _DEFAULT_CAPABILITIES
+    interleaved = base.interleaved
+    if isinstance(config.interleaved, bool):
+        interleaved = config.interleaved
+    elif isinstance(config.interleaved, str):
+        interleaved = Interleaved(field=config.interleaved)
+    elif config.interleaved is not None:
+        interleaved = Interleaved(field=config.interleaved.field)
+    listed = config.modalities or ModalitiesConfig()
+    return ModelCapabilities(
+        temperature=_either(config.temperature, base.temperature),
+        reasoning=_either(config.reasoning, base.reasoning),
+        attachment=_either(config.attachment, base.attachment),
+        toolcall=_either(config.tool_call, base.toolcall),
+        input=_modalities(listed.input, base.input),
+        output=_modalities(listed.output, base.output),
+        interleaved=interleaved,
+    )
+
+
+def _either(configured: bool | None, known: bool) -> bool:
+    return known if configured is None else configured
+
+
+def _modalities(listed: Sequence[str] | None, known: Modalities) -> Modalities:
+    if listed is None:
+        return known
+    return msgspec.structs.replace(_NONE, **dict.fromkeys(listed, True))
+
+
+def _cost(config: CostConfig | None, known: Model | None) -> ModelCost:
+    if config is None:
+        return (
+            known.cost if known else ModelCost(input=0, output=0, cache=CacheCost(read=0, write=0))
+        )
+    over = config.context_over_200k
+    return ModelCost(
+        input=config.input,
+        output=config.output,
+        cache=CacheCost(read=config.cache_read or 0, write=config.cache_write or 0),
+        experimentalOver200K=Cost(
+            input=over.input,
+            output=over.output,
+            cache=CacheCost(read=over.cache_read or 0, write=over.cache_write or 0),
+        )
+        if over
+        else None,
+    )
+
+
+def _limit(config: ModelConfig, known: Model | None) -> ModelLimit:
+    if config.limit is not None:
+        return ModelLimit(
+            context=config.limit.context, output=config.limit.output, input=config.limit.input
+        )
+    return known.limit if known else ModelLimit(context=0, output=0)
+
+
+def _variants(config: ModelConfig, known: Model | None) -> dict[str, dict[str, Any]]:
+    variants = dict(known.variants or {}) if known else {}
+    for name, entry in (config.variants or {}).items():
+        if entry.get("disabled"):
+            variants.pop(name, None)
+        else:
+            options = {k: v for k, v in entry.items() if k != "disabled"}
+            variants[name] = {**variants.get(name, {}), **options}
+    return variants

@@ -1,0 +1,158 @@
+"""The models of one directory: which there are, which is meant, and a stream from one of them."""
+
+import asyncio
+import difflib
+from collections.abc import AsyncIterator, Callable
+
+from ostler.models import failure, local, providers, rehearsal
+from ostler.models.delta import Delta
+from ostler.models.openai_chat import OpenAIChat
+from ostler.models.request import ModelRequest
+from ostler.models.transport import Transport, choose
+from ostler.models.wire import Wire
+from ostler.schema.config import Config
+from ostler.schema.errors import NotFound
+from ostler.schema.provider import Model, Provider
+
+CHAT_COMPLETIONS = frozenset(
+    (
+        "@ai-sdk/openai-compatible",
+        "@ai-sdk/mistral",
+        "@ai-sdk/groq",
+        "@ai-sdk/xai",
+        "@ai-sdk/cerebras",
+        "@ai-sdk/togetherai",
+        "@ai-sdk/perplexity",
+        "@ai-sdk/vercel",
+        "@ai-sdk/alibaba",
+        "@ai-sdk/deepinfra",
+        "@openrouter/ai-sdk-provider",
+        "venice-ai-sdk-provider",
+    )
+)
+SMALL_FAMILIES = ("gemini-flash", "gpt-nano", "claude-haiku")
+
+
+class ModelNotFound(NotFound):
+    """No such provider or model; the message names it and its nearest neighbours."""
+
+    def __init__(self, provider_id: str, model_id: str, suggestions: list[str]) -> None:
+        message = f"Model not found: {provider_id}/{model_id}."
+        if suggestions:
+            message += f" Did you mean: {', '.join(suggestions)}?"
+        super().__init__(message)
+        self.suggestions = suggestions
+
+
+class Connections:
+    """Transports to providers' servers, shared by every directory of the process."""
+
+    def __init__(self) -> None:
+        self._transports: dict[str, Transport] = {}
+
+    def to(self, url: str) -> Transport:
+        origin = "/".join(url.split("/", 3)[:3])
+        if origin not in self._transports:
+            self._transports[origin] = choose(url)
+        return self._transports[origin]
+
+    async def close(self) -> None:
+        for transport in self._transports.values():
+            await transport.close()
+        self._transports.clear()
+
+
+class Models:
+    """``await open()`` before use: it looks for local servers where nothing else is connected."""
+
+    def __init__(self, config: Config, connections: Connections) -> None:
+        self._config, self._connections = config, connections
+        self.providers: dict[str, Provider] = {}
+        self._rehearsal = rehearsal.provider()
+        self._opening = asyncio.Lock()
+        self._opened = False
+
+    async def open(self) -> None:
+        async with self._opening:
+            if self._opened:
+                return
+            found = providers.configured(self._config, {})
+            connected = providers.usable(found, self._config)
+            if not connected:
+                servers = await local.find_servers()
+                described = {
+                    key: providers.overlay(key, config, None) for key, config in servers.items()
+                }
+                connected = providers.usable(described, self._config)
+            if not connected:
+                connected = {rehearsal.PROVIDER_ID: self._rehearsal}
+            self.providers = connected
+            self._opened = True
+
+    def get(self, provider_id: str, model_id: str) -> Model:
+        """Raises ModelNotFound."""
+        provider = self.providers.get(provider_id)
+        if provider is None and provider_id == rehearsal.PROVIDER_ID:
+            provider = self._rehearsal
+        model = provider.models.get(model_id) if provider else None
+        if model is None:
+            raise ModelNotFound(provider_id, model_id, self._suggest(provider_id, model_id))
+        return model
+
+    def provider_of(self, model: Model) -> Provider:
+        return self.providers.get(model.providerID) or self._rehearsal
+
+    def parse(self, name: str) -> Model:
+        """``provider/model``; a model's id may itself contain slashes. Raises ModelNotFound."""
+        provider_id, _, model_id = name.partition("/")
+        return self.get(provider_id, model_id)
+
+    def default(self) -> Model:
+        """The configured model, else the first provider's preferred one. Raises ModelNotFound."""
+        if self._config.model:
+            return self.parse(self._config.model)
+        preferred = [p for p in self.providers.values() if p.id in (self._config.provider or ())]
+        provider = next(iter(preferred or self.providers.values()))
+        return provider.models[providers.default_model_id(provider)]
+
+    def defaults(self) -> dict[str, str]:
+        """Provider id -> its preferred model's id."""
+        return {p.id: providers.default_model_id(p) for p in self.providers.values()}
+
+    def small(self, model: Model) -> Model:
+        """The model for titles: the configured one, a small one of the same provider, or
+        ``model`` itself."""
+        if self._config.small_model:
+            try:
+                return self.parse(self._config.small_model)
+            except ModelNotFound:
+                return model
+        candidates = self.provider_of(model).models.values()
+        for family in SMALL_FAMILIES:
+            for candidate in candidates:
+                if (candidate.family or candidate.id).startswith(family):
+                    return candidate
+        return model
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[list[Delta]]:
+        """Increments of one call (see Wire.stream). Raises ModelFailure."""
+        return self._wire(request).stream(request)
+
+    def _wire(self, request: ModelRequest) -> Wire:
+        npm = request.model.api.npm
+        if request.model.providerID == rehearsal.PROVIDER_ID:
+            return rehearsal.Rehearsal()
+        if npm in CHAT_COMPLETIONS:
+            url = request.provider.options.get("baseURL") or request.model.api.url
+            return OpenAIChat(self._connections.to(str(url or "")))
+        raise failure.invalid_request(
+            f"model {request.model.providerID}/{request.model.id} needs the wire of {npm}, which "
+            f"this Ostler does not speak; known are: {', '.join(sorted(CHAT_COMPLETIONS))}"
+        )
+
+    def _suggest(self, provider_id: str, model_id: str) -> list[str]:
+        names = [f"{p.id}/{m}" for p in self.providers.values() for m in p.models]
+        return difflib.get_close_matches(f"{provider_id}/{model_id}", names, n=3, cutoff=0.5)
+
+
+StreamOf = Callable[[ModelRequest], AsyncIterator[list[Delta]]]

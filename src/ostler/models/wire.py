@@ -1,0 +1,18 @@
+"""The seam between the engine and a provider's protocol."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from ostler.models.delta import Delta
+from ostler.models.request import ModelRequest
+
+
+class Wire(Protocol):
+    """One protocol of asking a model."""
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[list[Delta]]:
+        """Yield increments in batches, as they arrive; the last batch ends with one Finish.
+
+        Raises ModelFailure, of every kind that models/failure.py lists, and nothing else; closing
+        the iterator ends the provider's stream.
+        """
