@@ -28,9 +28,9 @@ from ostler.models.request import (
     ToolDefinition,
     ToolResultBlock,
 )
-from ostler.models.transport import DirectTransport
 from ostler.schema.config import InterleavedConfig, ModelConfig
 from ostler.schema.errors import APIError, ContextOverflowError
+from ostler.transport import DirectTransport
 from tests.support import build
 from tests.support.model_server import (
     CUT,

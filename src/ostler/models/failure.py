@@ -35,6 +35,7 @@ from ostler.schema.errors import (
     ProviderAuthError,
     TurnError,
 )
+from ostler.transport import TransportError
 
 Kind = Literal[
     "auth",
@@ -149,12 +150,12 @@ def from_stream(payload: Mapping[str, Any], url: str) -> ModelFailure:
 
 
 def unavailable(message: str, url: str) -> ModelFailure:
-    """No connection, or one that broke."""
+    """A stream that broke."""
     return _failure("unavailable", message, url=url)
 
 
-def timed_out(message: str, url: str) -> ModelFailure:
-    return _failure("timeout", message, url=url)
+def from_transport(error: TransportError) -> ModelFailure:
+    return _failure(error.kind, str(error), url=error.url)
 
 
 def bad_stream(message: str, url: str, body: str | None = None) -> ModelFailure:

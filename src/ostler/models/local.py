@@ -9,9 +9,8 @@ import os
 
 import msgspec
 
-from ostler.models.failure import ModelFailure
-from ostler.models.transport import DirectTransport, HttpRequest, Timeouts, read_body
 from ostler.schema.config import LimitConfig, ModelConfig, ProviderConfig
+from ostler.transport import DirectTransport, HttpRequest, Timeouts, TransportError, read_body
 
 SERVERS: dict[str, tuple[str, int]] = {
     "ollama": ("Ollama", 11434),
@@ -63,7 +62,7 @@ async def _ask(name: str, port: int) -> ProviderConfig | None:
         if response.status != 200:
             return None
         listing = msgspec.json.decode(body, type=_Listing)
-    except (ModelFailure, TimeoutError, msgspec.DecodeError):
+    except (TransportError, TimeoutError, msgspec.DecodeError):
         return None
     finally:
         await transport.close()

@@ -3,7 +3,8 @@
 Request and stream shapes: OpenAI's API reference, and what OpenCode 1.18 sends over it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -30,9 +31,16 @@ from ostler.models.request import (
     ToolCallBlock,
     ToolResultBlock,
 )
-from ostler.models.sse import SSEParser
-from ostler.models.transport import HttpRequest, HttpResponse, Timeouts, Transport, read_body
 from ostler.schema.provider import Interleaved, Model
+from ostler.sse import SSEParser
+from ostler.transport import (
+    HttpRequest,
+    HttpResponse,
+    Timeouts,
+    Transport,
+    TransportError,
+    read_body,
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,6 +61,14 @@ class OpenAIChat:
         self._transport = transport
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[list[Delta]]:
+        try:
+            async with aclosing(self._exchange(request)) as batches:
+                async for batch in batches:
+                    yield batch
+        except TransportError as e:
+            raise failure.from_transport(e) from None
+
+    async def _exchange(self, request: ModelRequest) -> AsyncGenerator[list[Delta]]:
         url = endpoint(request) + "/chat/completions"
         response = await self._transport.send(
             HttpRequest(url, headers(request), encode_request(request), timeouts=timeouts(request))

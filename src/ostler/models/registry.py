@@ -8,11 +8,11 @@ from ostler.models import failure, local, providers, rehearsal
 from ostler.models.delta import Delta
 from ostler.models.openai_chat import OpenAIChat
 from ostler.models.request import ModelRequest
-from ostler.models.transport import Transport, choose
 from ostler.models.wire import Wire
 from ostler.schema.config import Config
 from ostler.schema.errors import NotFound
 from ostler.schema.provider import Model, Provider
+from ostler.transport import Transport, choose
 
 CHAT_COMPLETIONS = frozenset(
     (

@@ -1,9 +1,9 @@
-"""HTTP to model servers: streaming POSTs over kept-alive connections.
+"""HTTP to servers we talk to at length: streaming exchanges over kept-alive connections.
 
 Two implementations of one protocol: ``DirectTransport`` speaks HTTP/1.1 itself over asyncio with
 httptools (a request costs 0.1 ms of CPU where httpx costs 1.6 ms, and importing it is free where
-httpx takes 0.25 s; see docs/design.md), and ``proxy.ProxyTransport`` is httpx, used where the
-environment asks for a proxy.
+httpx takes 0.25 s; see docs/design.md), and ``ostler.proxy.ProxyTransport`` is httpx, used where
+the environment asks for a proxy.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
-from ostler.models import failure
+from ostler.schema.errors import OstlerError
 
 IDLE_SECONDS = 30.0
 """How long an unused connection is kept."""
@@ -27,6 +27,17 @@ IDLE_CONNECTIONS = 64
 """How many unused connections are kept per server."""
 HIGH_WATER = 2**20
 """Bytes buffered for a slow reader before the socket is no longer read."""
+
+
+Kind = Literal["unavailable", "timeout", "bad_stream", "invalid_request"]
+
+
+class TransportError(OstlerError):
+    """``kind``: no connection or a broken one, too slow, not HTTP, or a request that cannot be."""
+
+    def __init__(self, kind: Kind, message: str, url: str) -> None:
+        super().__init__(message)
+        self.kind, self.url = kind, url
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -54,14 +65,14 @@ class HttpResponse(Protocol):
     headers: dict[str, str]
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises ModelFailure (timeout, unavailable, bad_stream)."""
+        """The body as it arrives. Raises TransportError."""
 
     async def close(self) -> None: ...
 
 
 class Transport(Protocol):
     async def send(self, request: HttpRequest) -> HttpResponse:
-        """Send and wait for the status line. Raises ModelFailure (timeout, unavailable)."""
+        """Send and wait for the status line. Raises TransportError."""
 
     async def close(self) -> None: ...
 
@@ -74,7 +85,7 @@ async def read_body(response: HttpResponse, limit: int = 2**20) -> bytes:
             data += chunk
             if len(data) >= limit:
                 break
-    except failure.ModelFailure:
+    except TransportError:
         pass
     return bytes(data[:limit])
 
@@ -84,7 +95,7 @@ def choose(url: str, environment: Mapping[str, str] | None = None) -> Transport:
     proxy = proxy_for(url, os.environ if environment is None else environment)
     if proxy is None:
         return DirectTransport()
-    from ostler.models.proxy import ProxyTransport
+    from ostler.proxy import ProxyTransport
 
     return ProxyTransport(proxy)
 
@@ -129,7 +140,7 @@ class DirectTransport:
                 connection.abort()
                 if reused:  # the server had closed it; nothing of the request was read
                     continue
-                raise failure.unavailable(str(e), request.url) from None
+                raise TransportError("unavailable", str(e), request.url) from None
             except BaseException:
                 connection.abort()
                 raise
@@ -178,7 +189,7 @@ class DirectResponse:
             try:
                 chunk = await self._connection.next_chunk(self._request.timeouts.chunk)
             except _NothingCame as e:
-                raise failure.unavailable(str(e), self._request.url) from None
+                raise TransportError("unavailable", str(e), self._request.url) from None
             if chunk is None:
                 return
             if inflate is None:
@@ -187,8 +198,10 @@ class DirectResponse:
             try:
                 yield inflate.decompress(chunk)
             except zlib.error as e:
-                raise failure.bad_stream(
-                    f"the body is not {self.headers['content-encoding']}: {e}", self._request.url
+                raise TransportError(
+                    "bad_stream",
+                    f"the body is not {self.headers['content-encoding']}: {e}",
+                    self._request.url,
                 ) from None
 
     async def close(self) -> None:
@@ -219,7 +232,7 @@ class _Connection(asyncio.Protocol):
         self.headers: dict[str, str] = {}
         self._headers_done = False
         self._complete = False
-        self._problem: failure.ModelFailure | None = None
+        self._problem: TransportError | None = None
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
         self._paused = False
@@ -238,7 +251,8 @@ class _Connection(asyncio.Protocol):
         while not self._headers_done:
             self._raise_problem("the server closed the connection before answering")
             if not await self._wait(timeout):
-                raise failure.timed_out(
+                raise TransportError(
+                    "timeout",
                     f"Provider response headers timed out after {(timeout or 0) * 1000:.0f}ms",
                     self._url,
                 )
@@ -249,8 +263,8 @@ class _Connection(asyncio.Protocol):
                 return None
             self._raise_problem("the server closed the connection before the end of its answer")
             if not await self._wait(timeout):
-                raise failure.timed_out(
-                    f"SSE read timed out: no bytes for {timeout or 0:.0f} s", self._url
+                raise TransportError(
+                    "timeout", f"SSE read timed out: no bytes for {timeout or 0:.0f} s", self._url
                 )
         chunk = self._chunks.popleft() if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
@@ -311,8 +325,8 @@ class _Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except Exception as e:  # httptools' parser errors, or what its callbacks raise
             if not self._complete:
-                self._problem = failure.bad_stream(
-                    f"the server does not speak HTTP/1.1: {e}", self._url
+                self._problem = TransportError(
+                    "bad_stream", f"the server does not speak HTTP/1.1: {e}", self._url
                 )
             self.abort()
         self._wake()
@@ -357,7 +371,7 @@ class _Connection(asyncio.Protocol):
 
 def _origin(scheme: str, host: str | None, port: int | None, url: str) -> tuple[str, str, int]:
     if scheme not in ("http", "https") or not host:
-        raise failure.invalid_request(f"not an http(s) URL: {url!r}", url)
+        raise TransportError("invalid_request", f"not an http(s) URL: {url!r}", url)
     return scheme, host, port or (443 if scheme == "https" else 80)
 
 
@@ -371,7 +385,9 @@ def _head(request: HttpRequest, path: str, query: str, netloc: str) -> bytes:
         *(f"{name}: {value}" for name, value in request.headers.items()),
     ]
     if any("\r" in line or "\n" in line for line in lines):
-        raise failure.invalid_request("a header or the URL contains a line break", request.url)
+        raise TransportError(
+            "invalid_request", "a header or the URL contains a line break", request.url
+        )
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
 
 
@@ -388,13 +404,19 @@ async def _connect(origin: tuple[str, str, int], request: HttpRequest) -> _Conne
                 server_hostname=host if scheme == "https" else None,
             )
     except TimeoutError:
-        raise failure.timed_out(
-            f"cannot connect to {host}:{port} within {request.timeouts.connect:.0f} s", request.url
+        raise TransportError(
+            "timeout",
+            f"cannot connect to {host}:{port} within {request.timeouts.connect:.0f} s",
+            request.url,
         ) from None
     except ssl.SSLError as e:
-        raise failure.unavailable(f"TLS with {host}:{port} failed: {e}", request.url) from None
+        raise TransportError(
+            "unavailable", f"TLS with {host}:{port} failed: {e}", request.url
+        ) from None
     except OSError as e:
-        raise failure.unavailable(f"cannot connect to {host}:{port}: {e}", request.url) from None
+        raise TransportError(
+            "unavailable", f"cannot connect to {host}:{port}: {e}", request.url
+        ) from None
     return connection
 
 

@@ -1,12 +1,11 @@
-"""HTTP to model servers through a proxy: httpx, which knows their kinds."""
+"""HTTP through a proxy: httpx, which knows their kinds."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
 
-from ostler.models import failure
-from ostler.models.transport import HttpRequest
+from ostler.transport import HttpRequest, TransportError
 
 
 class ProxyTransport:
@@ -28,12 +27,13 @@ class ProxyTransport:
             async with asyncio.timeout(timeouts.header):
                 return ProxyResponse(await self._client.send(outgoing, stream=True), request)
         except (TimeoutError, httpx.TimeoutException):
-            raise failure.timed_out(
+            raise TransportError(
+                "timeout",
                 f"Provider response headers timed out after {(timeouts.header or 0) * 1000:.0f}ms",
                 request.url,
             ) from None
         except httpx.HTTPError as e:
-            raise failure.unavailable(f"through the proxy: {e}", request.url) from None
+            raise TransportError("unavailable", f"through the proxy: {e}", request.url) from None
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -53,11 +53,15 @@ class ProxyResponse:
                 async with asyncio.timeout(limit):
                     chunk = await anext(body, None)
             except TimeoutError:
-                raise failure.timed_out(
-                    f"SSE read timed out: no bytes for {limit or 0:.0f} s", self._request.url
+                raise TransportError(
+                    "timeout",
+                    f"SSE read timed out: no bytes for {limit or 0:.0f} s",
+                    self._request.url,
                 ) from None
             except httpx.HTTPError as e:
-                raise failure.unavailable(f"the connection broke: {e}", self._request.url) from None
+                raise TransportError(
+                    "unavailable", f"the connection broke: {e}", self._request.url
+                ) from None
             if chunk is None:
                 return
             yield chunk

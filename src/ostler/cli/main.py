@@ -1,0 +1,76 @@
+"""Commands by name: a command's module is imported when the command is used, not before."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+import typer
+import typer.core
+import typer.main
+
+from ostler import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("ostler.cli.run", "Run a prompt to its end and print each step."),
+    "serve": ("ostler.cli.serve", "Serve the HTTP API."),
+    "models": ("ostler.cli.models", "List the models that are connected."),
+    "session": ("ostler.cli.session", "List and delete sessions."),
+    "export": ("ostler.cli.export", "Print a session as JSON."),
+    "agent": ("ostler.cli.agent", "List agents."),
+    "debug": ("ostler.cli.debug", "Look inside: configuration, paths, agents, skills."),
+}
+"""Command -> the module that has it as ``app``, and its line in the list."""
+
+
+class _Commands(typer.core.TyperGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        if ctx.resilient_parsing or _wants_overview():
+            return click.Command(cmd_name, help=entry[1])
+        command = typer.main.get_command(import_module(entry[0]).app)
+        command.name = cmd_name
+        return command
+
+
+def _wants_overview() -> bool:
+    return len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help")
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", "-v", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+    print_logs: bool = typer.Option(False, "--print-logs", help="Log to stderr."),
+    log_level: str = typer.Option("INFO", "--log-level", help="DEBUG, INFO, WARN or ERROR."),
+) -> None:
+    """A coding-agent runtime, compatible with OpenCode."""
+    from ostler.cli.logs import configure
+
+    configure(print_logs, log_level)
+
+
+def run() -> None:
+    os.environ.update(AGENT="1", OPENCODE="1", OPENCODE_PID=str(os.getpid()))
+    app()
