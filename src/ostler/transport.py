@@ -14,7 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -314,8 +314,7 @@ class _Connection(asyncio.Protocol):
     # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._complete:

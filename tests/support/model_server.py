@@ -16,7 +16,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httptools
 
@@ -194,9 +194,8 @@ class _Connection(asyncio.Protocol):
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._server.open_connections.add(transport)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
+        self._server.open_connections.add(self._transport)
         self._begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
