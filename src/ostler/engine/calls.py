@@ -38,7 +38,7 @@ from ostler.tools.tool import (
     ToolContext,
     ToolResult,
 )
-from ostler.tools.truncate import truncate
+from ostler.tools.truncate import bound
 
 if TYPE_CHECKING:
     from ostler.engine.turn import Turn
@@ -85,8 +85,8 @@ class Call:
         self._save(ToolStateRunning(input=arguments, time=ToolTimeStart(start=self.started)))
         try:
             await self._guard_against_loops(tool.id, arguments)
-            result = await tool.run(arguments, self._context())
-            result = await bounded(result, self._instance, self.agent)
+            context = self._context()
+            result = await bound(await tool.run(arguments, context), context)
         except (PermissionRejected, QuestionRejected) as e:
             self.blocked = not self._instance_continues_on_deny()
             self._fail(arguments, str(e))
@@ -221,6 +221,10 @@ class Call:
         instance.bus.publish(FileWatcherUpdated(file=path, event=kind), instance.location)
         return edited
 
+    async def removed(self, path: str) -> None:
+        instance = self._instance
+        instance.bus.publish(FileWatcherUpdated(file=path, event="unlink"), instance.location)
+
     async def warm(self, path: str) -> None:
         """Nothing to warm without language servers."""
 
@@ -249,13 +253,6 @@ class Call:
         from ostler.engine.subagents import run_subtask
 
         return await run_subtask(self, task)
-
-
-async def bounded(result: ToolResult, instance: Instance, agent: Agent) -> ToolResult:
-    """The result within the output limits, for tools that did not see to it themselves."""
-    if "truncated" in result.metadata:
-        return result
-    return await truncate(result, instance.config, instance.output_dir, agent)
 
 
 async def read_for_user(instance: Instance, session_id: str, arguments: dict[str, Any]) -> str:
@@ -295,6 +292,9 @@ class _UserHost:
 
     async def edited(self, path: str, created: bool) -> Edited:
         return Edited()
+
+    async def removed(self, path: str) -> None:
+        pass
 
     async def warm(self, path: str) -> None:
         pass

@@ -5,7 +5,7 @@ that answers it. The newest turns are kept word for word. Numbers: OpenCode 1.18
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -182,7 +182,7 @@ class _Summary(Step):
         return {}
 
     async def _request(self, tools: dict[str, Tool]) -> ModelRequest:
-        context = await self.turn.instance.compaction_context(self.turn.session_id)
+        context = await self.turn.instance.hooks.compacting(self.turn.session_id)
         text = "\n\n".join(
             filter(None, [context.prompt or ASK, *context.extra, flatten(self._older)])
         )
@@ -228,7 +228,7 @@ def _go_on(turn: "Turn", overflowing: Sequence[Entry], asked: UserMessage) -> No
 
 
 def _resent(prompt: Entry, message: UserMessage) -> list[Part]:
-    fields = {"sessionID": message.sessionID, "messageID": message.id}
+    fields: dict[str, Any] = {"sessionID": message.sessionID, "messageID": message.id}
     parts: list[Part] = []
     for part in prompt.parts:
         if isinstance(part, CompactionPart):

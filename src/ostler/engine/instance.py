@@ -83,6 +83,20 @@ class Instructions(Protocol):
         """(path, text) of those that hold for one file, except ``shown``."""
 
 
+class CompactionContext(msgspec.Struct, frozen=True):
+    """What plugins add to a compaction: more text, or another prompt."""
+
+    extra: list[str] = []
+    prompt: str | None = None
+
+
+class Hooks:
+    """The points at which plugins take part. This one has no plugins: nothing happens."""
+
+    async def compacting(self, session_id: str) -> CompactionContext:
+        return CompactionContext()
+
+
 class Instance(msgspec.Struct, kw_only=True, eq=False):
     """``worktree`` is the repository's root, ``/`` outside version control; ``version`` is
     Ostler's. ``agents`` in the order the API lists them."""
@@ -109,7 +123,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     after_edit: Callable[[str], Awaitable[Edited]]
     tasks: Tasks
     version: str
-    expand_command: Callable[[Command, str], Awaitable[str]]
+    hooks: Hooks
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def agent(self, name: str) -> Agent:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ostler.permission import hidden
 from ostler.schema.agent import Agent
 from ostler.schema.message import UserMessage
 from ostler.schema.provider import Model
@@ -21,20 +22,23 @@ def offered_tools(
     """By id. Left out is what the model's kind, the rules, or the prompt's ``tools`` exclude, and
     what is denied to any session above this one."""
     instance = turn.instance
-    found = offered(
+    names = offered(
         instance.tools,
-        model_id=model.api.id,
-        provider_id=model.providerID,
-        rulesets=[turn.rules(agent), *turn.ancestor_rules()],
-        wanted=(user.tools if user else None) or {},
+        model_api_id=model.api.id,
+        agent=agent,
         config=instance.config,
         environment=instance.environment,
+        session_rules=turn.session().permission or (),
+        switches=user.tools if user else None,
     )
-    result = {tool.id: tool for tool in found}
+    above = turn.ancestor_rules()
+    result = {
+        name: instance.tools[name]
+        for name in names
+        if not any(hidden(name, rules) for rules in above)
+    }
     if "task" in result:
-        task = result["task"]
-        agents = [a for a in instance.agents.values() if a.mode != "primary" and not a.hidden]
-        result["task"] = msgspec.structs.replace(
-            task, description=describe(task.description, agents, turn.rules(agent))
-        )
+        agents = [a for a in instance.agents.values() if not a.hidden]
+        text = describe(result["task"].description, agents, agent)
+        result["task"] = msgspec.structs.replace(result["task"], description=text)
     return result

@@ -8,6 +8,7 @@ from ostler.engine.history import Histories
 from ostler.engine.instance import Instance
 from ostler.engine.turn import Turn
 from ostler.schema.errors import NotFound, SessionBusy
+from ostler.schema.event import SessionIdle, SessionStatusChanged
 from ostler.schema.message import AssistantMessage, MessageWithParts
 from ostler.schema.session import SessionStatus, StatusBusy, StatusIdle
 
@@ -20,7 +21,7 @@ class Runs:
         self._instance = instance
         self._turns: dict[str, Turn] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._held: set[str] = set()
+        self._held: dict[str, asyncio.Event] = {}
         self.histories = Histories(instance.store)
 
     def status(self, session_id: str) -> SessionStatus:
@@ -71,6 +72,8 @@ class Runs:
 
     async def abort(self, session_id: str) -> None:
         """End the session's turn and its subagents', and wait until they have ended."""
+        if session_id in self._held:
+            self._held[session_id].set()
         turn, task = self._turns.get(session_id), self._tasks.get(session_id)
         if turn is None or task is None:
             return
@@ -82,15 +85,18 @@ class Runs:
         await asyncio.wait((task,))
 
     @asynccontextmanager
-    async def exclusively(self, session_id: str) -> AsyncIterator[None]:
-        """Hold an idle session for something that is no turn. Raises SessionBusy."""
+    async def exclusively(self, session_id: str) -> AsyncIterator[asyncio.Event]:
+        """Hold an idle session for something that is no turn; the event is set when it is to be
+        aborted. Raises SessionBusy."""
         if self.busy(session_id) or self._instance.store.turns.owner_elsewhere(session_id):
             raise SessionBusy(session_id)
-        self._held.add(session_id)
+        self._held[session_id] = aborted = asyncio.Event()
+        self._announce(session_id, StatusBusy())
         try:
-            yield
+            yield aborted
         finally:
-            self._held.discard(session_id)
+            del self._held[session_id]
+            self._announce(session_id, StatusIdle())
 
     async def close(self) -> None:
         """Abort everything."""
@@ -104,6 +110,14 @@ class Runs:
             task.cancel()
         if late:
             await asyncio.wait(late)
+
+    def _announce(self, session_id: str, status: SessionStatus) -> None:
+        instance = self._instance
+        instance.bus.publish(
+            SessionStatusChanged(sessionID=session_id, status=status), instance.location
+        )
+        if isinstance(status, StatusIdle):
+            instance.bus.publish(SessionIdle(sessionID=session_id), instance.location)
 
     async def _run(self, turn: Turn) -> None:
         try:

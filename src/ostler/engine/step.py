@@ -5,6 +5,7 @@ stops (``stop``), or compacts first (``compact``).
 """
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -163,12 +164,9 @@ class Step:
                 await self._wait(attempt, e, delay)
 
     async def _consume(self, request: ModelRequest, writer: StepWriter) -> None:
-        stream = self._instance.models.stream(request)
-        try:
+        async with aclosing(self._instance.models.stream(request)) as stream:
             async for batch in stream:
                 await writer.apply(batch)
-        finally:
-            await stream.aclose()  # type: ignore[attr-defined]  # every wire is a generator
         if writer.finish is not None and not writer.wrote and not writer.called:
             reason = writer.finish.reason
             if reason not in ("content-filter", "length"):

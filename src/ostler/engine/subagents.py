@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ostler import ids
-from ostler.engine import sessions, submit
+from ostler.engine import mentions, sessions, submit
 from ostler.engine.calls import Call
 from ostler.permission import inherited
 from ostler.schema.agent import Agent
@@ -90,7 +90,7 @@ async def run_requested(turn: "Turn", user: UserMessage, part: SubtaskPart) -> s
         "subagent_type": part.agent,
         **({"command": part.command} if part.command else {}),
     }
-    call = RequestedCall(turn, tool_part, agent)
+    call = Call(turn, tool_part, agent)
     task = asyncio.create_task(call.run(instance.tools["task"], arguments))
     aborted = asyncio.create_task(turn.aborted.wait())
     await asyncio.wait((task, aborted), return_when=asyncio.FIRST_COMPLETED)
@@ -111,10 +111,6 @@ async def run_requested(turn: "Turn", user: UserMessage, part: SubtaskPart) -> s
     if part.command:
         _ask_to_go_on(turn, user)
     return "next"
-
-
-class RequestedCall(Call):
-    """A call the user made: the task permission is not asked."""
 
 
 def _ask_to_go_on(turn: "Turn", user: UserMessage) -> None:
@@ -176,7 +172,7 @@ async def _run(call: Call, task: Subtask) -> SubtaskResult:
             call,
             child,
             PromptInput(
-                parts=await instance.prompt_parts(task.prompt),
+                parts=mentions.parts_of(instance, task.prompt),
                 agent=agent.name,
                 model=PromptModel(providerID=chosen.providerID, modelID=chosen.modelID),
                 variant=None if agent.model else caller.variant,

@@ -3,13 +3,13 @@
 Request and stream shapes: OpenAI's API reference, and what OpenCode 1.18 sends over it.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
-from ostler import __version__, ids
+from ostler import ids
 from ostler.models import failure
 from ostler.models.delta import (
     Delta,
@@ -22,6 +22,14 @@ from ostler.models.delta import (
     ToolStart,
     Usage,
 )
+from ostler.models.exchange import (
+    api_key,
+    base_url,
+    common_headers,
+    event_batches,
+    timeouts,
+    with_configured,
+)
 from ostler.models.request import (
     ChatMessage,
     MediaBlock,
@@ -32,15 +40,7 @@ from ostler.models.request import (
     ToolResultBlock,
 )
 from ostler.schema.provider import Interleaved, Model
-from ostler.sse import SSEParser
-from ostler.transport import (
-    HttpRequest,
-    HttpResponse,
-    Timeouts,
-    Transport,
-    TransportError,
-    read_body,
-)
+from ostler.transport import HttpRequest, Transport
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,86 +55,38 @@ _RENAMED_OPTIONS = {"reasoningEffort": "reasoning_effort", "textVerbosity": "ver
 
 
 class OpenAIChat:
-    """One endpoint: POST ``<base_url>/chat/completions``."""
+    """One endpoint: POST ``<base URL>/chat/completions``."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[list[Delta]]:
-        try:
-            async with aclosing(self._exchange(request)) as batches:
-                async for batch in batches:
-                    yield batch
-        except TransportError as e:
-            raise failure.from_transport(e) from None
-
-    async def _exchange(self, request: ModelRequest) -> AsyncGenerator[list[Delta]]:
-        url = endpoint(request) + "/chat/completions"
-        response = await self._transport.send(
-            HttpRequest(url, headers(request), encode_request(request), timeouts=timeouts(request))
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
+        url = base_url(request) + "/chat/completions"
+        decoder = ChatDecoder(url)
+        outgoing = HttpRequest(
+            url, headers(request), encode_request(request), timeouts=timeouts(request)
         )
-        try:
-            if response.status >= 400 or response.status < 200:
-                raise failure.from_response(
-                    response.status,
-                    response.headers,
-                    await read_body(response),
-                    url,
-                    request.provider.id,
-                )
-            async for batch in decode_stream(response, url):
-                yield batch
-        finally:
-            await response.close()
+        async with aclosing(
+            event_batches(self._transport, outgoing, request.provider.id)
+        ) as batches:
+            async for events in batches:
+                deltas = decoder.feed(events)
+                if deltas:
+                    yield deltas
+                if decoder.done:
+                    return
+        yield decoder.end()
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
 
 
-def endpoint(request: ModelRequest) -> str:
-    """The base URL without a trailing slash. Raises ModelFailure when there is none."""
-    url = request.provider.options.get("baseURL") or request.model.api.url
-    if not url:
-        raise failure.invalid_request(
-            f"provider {request.provider.id} has no base URL: set provider."
-            f"{request.provider.id}.options.baseURL in opencode.json"
-        )
-    return str(url).rstrip("/")
-
-
 def headers(request: ModelRequest) -> dict[str, str]:
-    """JSON, the key, session affinity, then the model's own and the caller's."""
-    result = {
-        "content-type": "application/json",
-        "accept": "text/event-stream",
-        "user-agent": f"ostler/{__version__}",
-    }
-    key = request.provider.options.get("apiKey") or request.provider.key
+    result = common_headers(request)
+    key = api_key(request)
     if key:
         result["authorization"] = f"Bearer {key}"
-    if request.session_id:
-        result["x-session-affinity"] = request.session_id
-        result["x-session-id"] = request.session_id
-    for source in (request.provider.options.get("headers"), request.model.headers, request.headers):
-        for name, value in (source or {}).items():
-            result[name.lower()] = str(value)
-    return result
-
-
-def timeouts(request: ModelRequest) -> Timeouts:
-    """``options.timeout``, ``headerTimeout`` and ``chunkTimeout`` (ms, false: none) as seconds."""
-
-    def seconds(name: str, default: float | None) -> float | None:
-        value = request.provider.options.get(name)
-        if value is False:
-            return None
-        return value / 1000 if isinstance(value, int) and value is not True else default
-
-    return Timeouts(
-        header=seconds("headerTimeout", 300.0),
-        chunk=seconds("chunkTimeout", 300.0),
-        total=seconds("timeout", None),
-    )
+    return with_configured(result, request)
 
 
 def encode_request(request: ModelRequest) -> bytes:
@@ -307,29 +259,6 @@ class _Chunk(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Chunk)
 
 
-async def decode_stream(response: HttpResponse, url: str) -> AsyncIterator[list[Delta]]:
-    """Batches of deltas, the last one ending with Finish. Raises ModelFailure."""
-    decoder = ChatDecoder(url)
-    if "event-stream" not in response.headers.get("content-type", "event-stream"):
-        body = await read_body(response, 32 * 2**20)
-        yield decoder.whole(body, response.headers)
-        return
-    parser = SSEParser()
-    async for chunk in response.chunks():
-        try:
-            events = parser.feed(chunk)
-        except ValueError as e:
-            raise failure.bad_stream(str(e), url) from None
-        batch = decoder.feed(events)
-        if batch:
-            yield batch
-        if decoder.done:
-            return
-    batch = [*decoder.feed(parser.close()), *decoder.end()]
-    if batch:
-        yield batch
-
-
 class _OpenCall:
     __slots__ = ("arguments", "id", "name")
 
@@ -361,19 +290,6 @@ class ChatDecoder:
                 break
             self._chunk(self._decode(data), out)
         return out
-
-    def whole(self, body: bytes, response_headers: dict[str, str]) -> list[Delta]:
-        """An answer that was not streamed although asked for: one JSON object."""
-        if "json" not in response_headers.get("content-type", ""):
-            kind = response_headers.get("content-type", "no content type")
-            raise failure.bad_stream(
-                f"expected an event stream, got {kind}; the base URL may not be an API endpoint",
-                self._url,
-                body[:500].decode("utf-8", "replace"),
-            )
-        out: list[Delta] = []
-        self._chunk(self._decode(body), out)
-        return [*out, *self.end()]
 
     def end(self) -> list[Delta]:
         """Close what is open. Raises ModelFailure when the stream broke off before its end."""

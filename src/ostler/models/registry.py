@@ -2,7 +2,7 @@
 
 import asyncio
 import difflib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator
 
 from ostler.models import failure, local, providers, rehearsal
 from ostler.models.delta import Delta
@@ -134,7 +134,7 @@ class Models:
                     return candidate
         return model
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[list[Delta]]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
         """Increments of one call (see Wire.stream). Raises ModelFailure."""
         return self._wire(request).stream(request)
 
@@ -153,6 +153,3 @@ class Models:
     def _suggest(self, provider_id: str, model_id: str) -> list[str]:
         names = [f"{p.id}/{m}" for p in self.providers.values() for m in p.models]
         return difflib.get_close_matches(f"{provider_id}/{model_id}", names, n=3, cutoff=0.5)
-
-
-StreamOf = Callable[[ModelRequest], AsyncIterator[list[Delta]]]

@@ -6,7 +6,7 @@ demonstrated without a key. It says plainly what it is.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import msgspec
@@ -83,7 +83,7 @@ def provider() -> Provider:
 class Rehearsal:
     """The wire of the rehearsal model; nothing leaves the process."""
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[list[Delta]]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
         answer = respond(request)
         usage = _usage(request, answer)
         if isinstance(answer, Action):

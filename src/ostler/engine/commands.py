@@ -1,0 +1,113 @@
+"""Running a command: its template, filled and expanded, becomes a prompt."""
+
+import msgspec
+
+from ostler import ids
+from ostler.config.commands import SHELL_SECONDS, expand
+from ostler.engine import mentions, submit
+from ostler.engine.instance import Instance
+from ostler.schema.agent import Agent, Command
+from ostler.schema.errors import NotFound
+from ostler.schema.event import CommandExecuted
+from ostler.schema.message import CommandInput, MessageWithParts, PromptInput, PromptModel
+from ostler.schema.part import ModelRef, PartInput, SubtaskPartInput
+from ostler.schema.session import Session
+from ostler.tools import process
+from ostler.tools.shell import choose, tool_command
+
+
+async def run(instance: Instance, session_id: str, body: CommandInput) -> MessageWithParts:
+    """Prompt the session with a command and wait for the answer.
+
+    Raises NotFound for the session, command, agent or model, and as ``submit.prompt`` does.
+    """
+    session = instance.store.sessions.get(session_id)
+    command = instance.commands.get(body.command)
+    if command is None:
+        names = ", ".join(sorted(instance.commands))
+        raise NotFound(f'Command not found: "{body.command}". Available commands: {names}')
+    agent = submit.choose_agent(instance, session, command.agent or body.agent)
+    model = _model(instance, session, command, body, agent)
+    text = await expand(command.template, body.arguments, lambda c: _shell(instance, c))
+    message_id = body.messageID or ids.new("msg")
+    prompt = _prompt(instance, command, body, agent, model, text)
+    answer = await submit.prompt(
+        instance, session_id, msgspec.structs.replace(prompt, messageID=message_id)
+    )
+    instance.bus.publish(
+        CommandExecuted(
+            name=command.name,
+            sessionID=session_id,
+            arguments=body.arguments,
+            messageID=message_id,
+        ),
+        instance.location,
+    )
+    return answer
+
+
+def _model(
+    instance: Instance, session: Session, command: Command, body: CommandInput, agent: Agent
+) -> PromptModel:
+    """The command's model, its agent's, the request's, the session's, the default."""
+    for name in (command.model, _name(agent.model), body.model):
+        if name:
+            model = instance.models.parse(name)
+            return PromptModel(providerID=model.providerID, modelID=model.id)
+    model = submit.choose_model(instance, session, PromptInput(parts=[]), agent)
+    return PromptModel(providerID=model.providerID, modelID=model.id)
+
+
+def _name(model: ModelRef | None) -> str | None:
+    return f"{model.providerID}/{model.modelID}" if model else None
+
+
+def _prompt(
+    instance: Instance,
+    command: Command,
+    body: CommandInput,
+    agent: Agent,
+    model: PromptModel,
+    text: str,
+) -> PromptInput:
+    """The filled template as a prompt, or as a subtask where the command or its agent asks for
+    one: the subtask's message stays with the caller's agent and model."""
+    as_subtask = command.subtask is True or (
+        agent.mode == "subagent" and command.subtask is not False
+    )
+    if not as_subtask:
+        parts: list[PartInput] = [*mentions.parts_of(instance, text), *(body.parts or ())]
+        return PromptInput(parts=parts, agent=agent.name, model=model, variant=body.variant)
+    subtask = SubtaskPartInput(
+        prompt=text,
+        description=command.description or command.name,
+        agent=agent.name,
+        model=ModelRef(providerID=model.providerID, modelID=model.modelID),
+        command=command.name,
+    )
+    requested = instance.models.parse(body.model) if body.model else None
+    return PromptInput(
+        parts=[subtask, *(body.parts or ())],
+        agent=body.agent,
+        model=PromptModel(providerID=requested.providerID, modelID=requested.id)
+        if requested
+        else None,
+        variant=body.variant,
+    )
+
+
+async def _shell(instance: Instance, command: str) -> str:
+    """What a command in a template prints; a failing one, what it prints. Run in the project's
+    directory (OpenCode 1.18 runs it in the server's own)."""
+    chunks: list[bytes] = []
+    shell = choose(instance.config, instance.environment)
+    finished = await process.run(
+        tool_command(shell, command),
+        directory=instance.directory,
+        environment=instance.environment,
+        on_output=chunks.append,
+        timeout=SHELL_SECONDS,
+    )
+    if finished.ending == "timeout":
+        chunks.append(f"[not finished within {SHELL_SECONDS:.0f} s]".encode())
+    return b"".join(chunks).decode("utf-8", "replace")

@@ -1,0 +1,117 @@
+"""What the HTTP wires share: send a request, tell errors, read the events of the answer."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from ostler import __version__
+from ostler.models import failure
+from ostler.models.request import ModelRequest
+from ostler.sse import SSEParser
+from ostler.transport import (
+    HttpRequest,
+    Timeouts,
+    Transport,
+    TransportError,
+    read_body,
+)
+
+WHOLE_LIMIT = 32 * 2**20
+"""Bytes of an answer that is not a stream."""
+
+
+async def event_batches(
+    transport: Transport, request: HttpRequest, provider_id: str
+) -> AsyncGenerator[list[bytes], None]:
+    """The data of the answer's server-sent events, as they arrive; of an answer that is plain JSON
+    although a stream was asked for, the body. Raises ModelFailure."""
+    try:
+        response = await transport.send(request)
+        try:
+            if not 200 <= response.status < 300:
+                body = await read_body(response)
+                raise failure.from_response(
+                    response.status, response.headers, body, request.url, provider_id
+                )
+            kind = response.headers.get("content-type", "text/event-stream")
+            if "event-stream" not in kind:
+                yield [_whole(await read_body(response, WHOLE_LIMIT), kind, request.url)]
+                return
+            parser = SSEParser()
+            async for chunk in response.chunks():
+                try:
+                    events = parser.feed(chunk)
+                except ValueError as e:
+                    raise failure.bad_stream(str(e), request.url) from None
+                if events:
+                    yield events
+            events = parser.close()
+            if events:
+                yield events
+        finally:
+            await response.close()
+    except TransportError as e:
+        raise failure.from_transport(e) from None
+
+
+def _whole(body: bytes, kind: str, url: str) -> bytes:
+    if "json" not in kind:
+        raise failure.bad_stream(
+            f"expected an event stream, got {kind}; the base URL may not be an API endpoint",
+            url,
+            body[:500].decode("utf-8", "replace"),
+        )
+    return body
+
+
+def base_url(request: ModelRequest, default: str = "") -> str:
+    """Where the API is, without a trailing slash. Raises ModelFailure when nobody says."""
+    url = request.provider.options.get("baseURL") or request.model.api.url or default
+    if not url:
+        name = request.provider.id
+        raise failure.invalid_request(
+            f"provider {name} has no base URL: set provider.{name}.options.baseURL in opencode.json"
+        )
+    return str(url).rstrip("/")
+
+
+def api_key(request: ModelRequest) -> str:
+    """The credential, empty where none is set."""
+    return str(request.provider.options.get("apiKey") or request.provider.key or "")
+
+
+def common_headers(request: ModelRequest) -> dict[str, str]:
+    """JSON, who we are, which session this is (OpenCode 1.18's affinity headers)."""
+    headers = {
+        "content-type": "application/json",
+        "accept": "text/event-stream",
+        "user-agent": f"ostler/{__version__}",
+    }
+    if request.session_id:
+        headers["x-session-affinity"] = request.session_id
+        headers["x-session-id"] = request.session_id
+    return headers
+
+
+def with_configured(headers: dict[str, str], request: ModelRequest) -> dict[str, str]:
+    """The headers that provider, model and caller add, later ones winning."""
+    own: Any
+    for own in (request.provider.options.get("headers"), request.model.headers, request.headers):
+        for name, value in (own or {}).items():
+            headers[name.lower()] = str(value)
+    return headers
+
+
+def timeouts(request: ModelRequest) -> Timeouts:
+    """``options.timeout``, ``headerTimeout`` and ``chunkTimeout`` (ms, false: none) as seconds."""
+
+    def seconds(name: str, default: float | None) -> float | None:
+        value = request.provider.options.get(name)
+        if value is False:
+            return None
+        return value / 1000 if isinstance(value, int) and value is not True else default
+
+    return Timeouts(
+        header=seconds("headerTimeout", 300.0),
+        chunk=seconds("chunkTimeout", 300.0),
+        total=seconds("timeout", None),
+    )

@@ -1,0 +1,283 @@
+"""The composition root: one Runtime a process, one Instance a directory, built when first needed."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ostler import __version__, ids
+from ostler.config import LoadedConfig, Paths, default_paths, load
+from ostler.config import agents as agent_config
+from ostler.config.commands import build_commands
+from ostler.config.instructions import Instructions
+from ostler.config.skills import find_skills
+from ostler.engine import recovery
+from ostler.engine.instance import Hooks, Instance, Tasks
+from ostler.engine.runs import Runs
+from ostler.events import Bus, Location
+from ostler.models.registry import Connections, Models
+from ostler.permission import DEFAULT_DEADLINE, Permissions
+from ostler.project.identity import identify
+from ostler.project.snapshot import open_snapshots
+from ostler.question import Questions
+from ostler.schema.config import Config, ReferenceConfig
+from ostler.schema.event import (
+    PermissionAsked,
+    PermissionReplied,
+    PermissionUpdated,
+    QuestionAsked,
+    QuestionRejected,
+    QuestionReplied,
+    QuestionUpdated,
+    ServerInstanceDisposed,
+)
+from ostler.schema.permission import PermissionReply, PermissionRequest
+from ostler.schema.project import Project, ProjectTime
+from ostler.schema.question import QuestionAnswer, QuestionRequest
+from ostler.store import Store
+from ostler.tools.registry import builtin_tools
+from ostler.tools.tool import Edited
+from ostler.tools.truncate import clean_up
+
+
+class Runtime:
+    """``directory`` is the one of requests that name none. Close it when done."""
+
+    def __init__(
+        self,
+        directory: str | None = None,
+        paths: Paths | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.environment = dict(os.environ if environment is None else environment)
+        self.paths = paths or default_paths(self.environment)
+        self.directory = os.path.abspath(directory or os.getcwd())
+        self.paths.ensure()
+        self.bus = Bus()
+        self.store = Store(self.paths.database, self.bus)
+        self.connections = Connections()
+        self._instances: dict[str, Instance] = {}
+        self._loaded: dict[str, LoadedConfig] = {}
+        self._building: dict[str, asyncio.Lock] = {}
+        self._tasks = Tasks()
+        recovery.recover(self.store)
+
+    def start_housekeeping(self) -> None:
+        """What a long-lived process does beside serving."""
+        self._tasks.start(self._clean_up(), deadline=float("inf"))
+
+    async def instance(self, directory: str | None = None) -> Instance:
+        """The instance of a directory; a relative one starts at the runtime's own.
+
+        Raises ConfigError; the load is tried again with the next call.
+        """
+        path = os.path.normpath(os.path.join(self.directory, directory or "."))
+        found = self._instances.get(path)
+        if found is not None:
+            return found
+        async with self._building.setdefault(path, asyncio.Lock()):
+            found = self._instances.get(path)
+            if found is None:
+                found = self._instances[path] = self._build(path)
+            return found
+
+    async def instance_of(self, session_id: str) -> Instance:
+        """The instance of a session's directory. Raises NotFound, ConfigError."""
+        location = self.store.sessions.known(session_id).location
+        return await self.instance(location.directory)
+
+    def instances(self) -> list[Instance]:
+        """Those in use."""
+        return list(self._instances.values())
+
+    def loaded_config(self, instance: Instance) -> LoadedConfig:
+        """The configuration with its sources."""
+        return self._loaded[instance.directory]
+
+    async def dispose(self, directory: str) -> None:
+        """Abort what runs in a directory and forget its instance; the next use builds it anew."""
+        instance = self._instances.pop(directory, None)
+        if instance is None:
+            return
+        instance.permissions.close()
+        instance.questions.close()
+        await instance.runs.close()
+        await instance.tasks.close()
+        self._loaded.pop(directory, None)
+        self.store.commit()
+        self.bus.publish(ServerInstanceDisposed(directory=directory), instance.location)
+
+    async def dispose_all(self) -> None:
+        for directory in list(self._instances):
+            await self.dispose(directory)
+
+    async def close(self) -> None:
+        await self.dispose_all()
+        await self._tasks.close()
+        await self.connections.close()
+        self.store.close()
+
+    async def _clean_up(self) -> None:
+        """Remove old tool outputs, a minute after the start and then hourly (OpenCode 1.18)."""
+        await asyncio.sleep(60)
+        while True:
+            await asyncio.to_thread(clean_up, self.paths.tool_output)
+            await asyncio.sleep(3600)
+
+    # ── building an instance ─────────────────────────────────────────────────────────────────
+
+    def _build(self, directory: str) -> Instance:
+        identity = identify(directory, self.paths.cache)
+        loaded = load(directory, identity.worktree, self.paths, self.environment)
+        config = loaded.config
+        project = self._project(identity.project_id, identity.worktree, identity.vcs)
+        location = Location(directory, project.id)
+        skills = find_skills(
+            directory,
+            identity.worktree,
+            self.paths,
+            loaded.folders,
+            config.skills,
+            self.environment,
+        )
+        agents = agent_config.build_agents(
+            config, self._surroundings(identity.worktree, config, skills.folders)
+        )
+        instance = Instance(
+            directory=directory,
+            worktree=identity.worktree,
+            project=project,
+            location=location,
+            config=config,
+            store=self.store,
+            bus=self.bus,
+            models=Models(config, self.connections),
+            permissions=self._permissions(location, config),
+            questions=self._questions(location, config),
+            snapshots=open_snapshots(
+                directory,
+                identity,
+                self.paths.data,
+                enabled=config.snapshot is not False,
+            ),
+            instructions=Instructions(
+                directory,
+                identity.worktree,
+                self.paths,
+                config.instructions or (),
+                self.environment,
+                _fetch,
+            ),
+            agents=agents,
+            default_agent=lambda: agent_config.default_agent(agents, config),
+            commands=build_commands(config, skills.skills.values()),
+            skills=sorted(skills.skills.values(), key=lambda s: s.name),
+            tools=dict(builtin_tools()),
+            output_dir=self.paths.tool_output,
+            environment=self.environment,
+            after_edit=_after_edit,
+            tasks=Tasks(),
+            version=__version__,
+            hooks=Hooks(),
+        )
+        instance.runs = Runs(instance)
+        self._loaded[directory] = msgspec.structs.replace(
+            loaded, warnings=[*loaded.warnings, *skills.warnings]
+        )
+        return instance
+
+    def _project(self, project_id: str, worktree: str, vcs: str | None) -> Project:
+        """The stored project, made or brought up to date."""
+        now = ids.now_ms()
+        known = self.store.projects.get(project_id)
+        if known is None:
+            known = Project(
+                id=project_id,
+                worktree=worktree,
+                vcs="git" if vcs == "git" else None,
+                time=ProjectTime(created=now, updated=now),
+                sandboxes=[],
+            )
+        elif worktree not in ("/", known.worktree, *known.sandboxes):
+            known = msgspec.structs.replace(known, sandboxes=[*known.sandboxes, worktree])
+        else:
+            return known
+        self.store.projects.save(known)
+        return known
+
+    def _surroundings(
+        self, worktree: str, config: Config, skill_folders: Sequence[str]
+    ) -> agent_config.Surroundings:
+        plans = os.path.join(self.paths.data, "plans")
+        return agent_config.Surroundings(
+            tool_output=self.paths.tool_output,
+            tmp=self.paths.tmp,
+            readable=agent_config.readable_folders(list(skill_folders), _references(config)),
+            data_plans=plans,
+            data_plans_relative=os.path.relpath(plans, worktree),
+        )
+
+    def _permissions(self, location: Location, config: Config) -> Permissions:
+        def asked(request: PermissionRequest) -> None:
+            fields = {k: getattr(request, k) for k in request.__struct_fields__}
+            self.bus.publish(PermissionAsked(**fields), location)
+            self.bus.publish(PermissionUpdated(**fields), location)
+
+        def replied(request: PermissionRequest, reply: PermissionReply) -> None:
+            self.bus.publish(
+                PermissionReplied(sessionID=request.sessionID, requestID=request.id, reply=reply),
+                location,
+            )
+
+        return Permissions(asked, replied, _deadline(config))
+
+    def _questions(self, location: Location, config: Config) -> Questions:
+        def asked(request: QuestionRequest) -> None:
+            fields = {k: getattr(request, k) for k in request.__struct_fields__}
+            self.bus.publish(QuestionAsked(**fields), location)
+            self.bus.publish(QuestionUpdated(**fields), location)
+
+        def answered(request: QuestionRequest, answers: list[QuestionAnswer] | None) -> None:
+            if answers is None:
+                self.bus.publish(
+                    QuestionRejected(sessionID=request.sessionID, requestID=request.id), location
+                )
+            else:
+                self.bus.publish(
+                    QuestionReplied(
+                        sessionID=request.sessionID, requestID=request.id, answers=answers
+                    ),
+                    location,
+                )
+
+        return Questions(asked, answered, _deadline(config))
+
+
+def _deadline(config: Config) -> float:
+    """Seconds an ask waits; ``ask_timeout`` in opencode.json is in ms."""
+    return config.ask_timeout / 1000 if config.ask_timeout else DEFAULT_DEADLINE
+
+
+def _references(config: Config) -> list[str]:
+    entries = {**(config.reference or {}), **(config.references or {})}
+    paths = [e.path if isinstance(e, ReferenceConfig) else e for e in entries.values()]
+    return [p for p in paths if p and "://" not in p]
+
+
+async def _after_edit(path: str) -> Edited:
+    """Nothing formats or checks without integrations."""
+    return Edited()
+
+
+async def _fetch(url: str) -> bytes:
+    """A small document from the network. Raises OSError."""
+    import httpx
+
+    try:
+        async with httpx.AsyncClient(follow_redirects=True) as client:
+            response = await client.get(url)
+            response.raise_for_status()
+            return response.content
+    except httpx.HTTPError as e:
+        raise OSError(f"cannot fetch {url}: {e}") from None
