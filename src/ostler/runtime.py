@@ -1,4 +1,4 @@
-"""The composition root: one Runtime a process, one Instance a directory, built when first needed."""
+"""The composition root: one Runtime a process, one Instance a directory, built when needed."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ostler import __version__, ids
-from ostler.config import LoadedConfig, Paths, default_paths, load
+from ostler.config import LoadedConfig, Paths, default_paths, load, load_global
 from ostler.config import agents as agent_config
 from ostler.config.commands import build_commands
 from ostler.config.instructions import Instructions
@@ -21,7 +21,7 @@ from ostler.permission import DEFAULT_DEADLINE, Permissions
 from ostler.project.identity import identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
-from ostler.schema.config import Config, ReferenceConfig
+from ostler.schema.config import Config, ReferenceConfig, ServerConfig
 from ostler.schema.event import (
     PermissionAsked,
     PermissionReplied,
@@ -62,6 +62,10 @@ class Runtime:
         self._building: dict[str, asyncio.Lock] = {}
         self._tasks = Tasks()
         recovery.recover(self.store)
+
+    def server_settings(self) -> ServerConfig:
+        """``server`` of the global configuration files alone. Raises ConfigError."""
+        return load_global(self.paths, self.environment).server or ServerConfig()
 
     def start_housekeeping(self) -> None:
         """What a long-lived process does beside serving."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ostler.config import entries, legacy
-from ostler.config.discover import Folder, Layout, layout
+from ostler.config.discover import GLOBAL_FILES, Folder, Layout, layout
 from ostler.config.jsonc import Path, Position, locate, parse
 from ostler.config.merge import Raw, merge
 from ostler.config.paths import Paths
@@ -84,6 +84,14 @@ def load(
         folders=folders,
         stamps=_stamps(plan),
     )
+
+
+def load_global(paths: Paths, environment: Mapping[str, str]) -> Config:
+    """What the global files alone say. Raises ConfigError."""
+    loading = _Loading(paths, environment)
+    for name in GLOBAL_FILES:
+        loading.file(os.path.join(paths.config, name))
+    return convert(loading.merged)
 
 
 def changed(loaded: LoadedConfig) -> bool:

@@ -1,0 +1,131 @@
+"""``ostler serve``: the HTTP API."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    import uvicorn
+
+app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+
+T = TypeVar("T")
+
+DEFAULT_PORT = 4096
+STOP_SECONDS = 3
+
+
+@app.command()
+def serve(
+    port: Annotated[
+        int, typer.Option(help="Port; 0 means 4096, or any free one if that is taken.")
+    ] = 0,
+    hostname: Annotated[str, typer.Option(help="Address to listen on.")] = "",
+    cors: Annotated[list[str] | None, typer.Option(help="A web origin to allow.")] = None,
+) -> None:
+    """Serve the HTTP API of this directory and any other a request names.
+
+    With OPENCODE_SERVER_PASSWORD set every request needs it (Basic, user OPENCODE_SERVER_USERNAME,
+    ``opencode`` by default); it must be set to listen on anything but this machine.
+    """
+    from ostler.cli.failures import reported
+
+    with reported():
+        asyncio_run(_serve(port, hostname, cors or []))
+
+
+def asyncio_run(work: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop where there is one: it spawns and streams faster."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+async def _serve(port: int, hostname: str, cors: list[str]) -> None:
+    from ostler.runtime import Runtime
+    from ostler.server.app import Access, App, is_loopback
+
+    runtime = Runtime()
+    settings = runtime.server_settings()
+    host = hostname or settings.hostname or "127.0.0.1"
+    password = os.environ.get("OPENCODE_SERVER_PASSWORD") or None
+    if password is None and not is_loopback(host):
+        raise typer.BadParameter(
+            f"listening on {host} needs a password: set OPENCODE_SERVER_PASSWORD",
+            param_hint="--hostname",
+        )
+    access = Access(
+        password=password,
+        username=os.environ.get("OPENCODE_SERVER_USERNAME") or "opencode",
+        hosts=frozenset((host,)),
+        any_host=host in ("0.0.0.0", "::"),
+        origins=frozenset((*cors, *(settings.cors or ()))),
+    )
+    listener = listen(host, port or settings.port or 0)
+    runtime.start_housekeeping()
+    await _run(App(runtime, access), listener, password is None)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Port 0: 4096, else whatever is free. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in (DEFAULT_PORT, 0) if port == 0 else (port,):
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, candidate))
+            listener.listen(2048)
+        except OSError as e:
+            listener.close()
+            if candidate == DEFAULT_PORT and port == 0:
+                continue
+            raise OSError(f"cannot listen on {host}:{candidate}: {e.strerror}") from None
+        return listener
+    raise AssertionError("unreachable")
+
+
+async def _run(app: object, listener: socket.socket, unsecured: bool) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    server = _quiet(uvicorn.Server)(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    host, port = listener.getsockname()[:2]
+    if unsecured:
+        print("Warning: OPENCODE_SERVER_PASSWORD is not set; server is unsecured.")
+    shown = f"[{host}]" if ":" in host else host
+    print(f"ostler server listening on http://{shown}:{port}")
+    sys.stdout.flush()
+    await server.serve(sockets=[listener])
+
+
+def _quiet(server: type["uvicorn.Server"]) -> type["uvicorn.Server"]:
+    """uvicorn's server without its signal handlers, which end the process by the signal again."""
+
+    class Quiet(server):  # type: ignore[valid-type,misc]
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Quiet
