@@ -72,7 +72,7 @@ class LocalBackend:
         return cls(runtime, instance)
 
     async def session(self, session_id: str) -> dict[str, Any]:
-        session = _plain(self._runtime.store.sessions.get(session_id))
+        session: dict[str, Any] = _plain(self._runtime.store.sessions.get(session_id))
         self._instance = await self._runtime.instance_of(session_id)
         await self._instance.models.open()
         return session
@@ -292,8 +292,10 @@ class RemoteBackend:
         await self._transport.close()
 
 
-def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value)
+def _plain(value: Any) -> dict[str, Any]:
+    """A struct as the API's JSON has it."""
+    plain: dict[str, Any] = msgspec.to_builtins(value)
+    return plain
 
 
 def _typed(body: dict[str, Any], kind: type[T]) -> T:

@@ -3,8 +3,8 @@
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
-import click
 import typer
 import typer.core
 import typer.main
@@ -24,15 +24,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class _Commands(typer.core.TyperGroup):
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
         if ctx.resilient_parsing or _wants_overview():
-            return click.Command(cmd_name, help=entry[1])
+            return typer.core.TyperCommand(cmd_name, help=entry[1])
         command = typer.main.get_command(import_module(entry[0]).app)
         command.name = cmd_name
         return command
@@ -47,6 +47,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

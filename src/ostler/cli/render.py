@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-import click
+import typer
 
 DIFF_LINES = 60
 ICONS = {
@@ -104,7 +104,7 @@ class Screen:
 
     def _note(self, text: str, colour: str | None = None, dim: bool = False) -> None:
         if self._coloured:
-            text = click.style(text, fg=colour, dim=dim or None)
+            text = typer.style(text, fg=colour, dim=dim or None)
         print(text, file=sys.stderr, flush=True)
 
 

@@ -97,6 +97,7 @@ class Request:
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def check(self) -> None:
         """Raises Stop."""
@@ -160,7 +161,12 @@ class Run:
         self._rejected = False
         self._steps = 0
         self._cost = 0.0
-        self._tokens = {"input": 0, "output": 0, "reasoning": 0, "cache": {"read": 0, "write": 0}}
+        self._tokens: dict[str, Any] = {
+            "input": 0,
+            "output": 0,
+            "reasoning": 0,
+            "cache": {"read": 0, "write": 0},
+        }
 
     async def to_end(self) -> int:
         """The exit code."""
@@ -192,9 +198,10 @@ class Run:
         if request.session:
             session = await backend.session(request.session)
         elif request.continued:
-            session = await backend.newest_session()
-            if session is None:
+            newest = await backend.newest_session()
+            if newest is None:
                 raise Stop("there is no session to continue", USAGE)
+            session = newest
         else:
             return await self._new_session()
         if request.fork:
@@ -268,9 +275,10 @@ class Run:
             self._message(properties["info"])
         elif kind == "session.error":
             self._line("error", error=properties.get("error"))
-        elif kind == "session.status" and properties["status"]["type"] == "retry":
-            if not self._request.json:
-                self._screen.retry(properties["status"])
+        elif kind == "session.status":
+            status = properties["status"]
+            if status["type"] == "retry" and not self._request.json:
+                self._screen.retry(status)
 
     def _message(self, info: dict[str, Any]) -> None:
         if info["role"] == "user":
@@ -317,9 +325,9 @@ class Run:
         self._steps += 1
         self._cost += part["cost"]
         for name in ("input", "output", "reasoning"):
-            self._tokens[name] += part["tokens"][name]  # type: ignore[operator]
+            self._tokens[name] += part["tokens"][name]
         for name in ("read", "write"):
-            self._tokens["cache"][name] += part["tokens"]["cache"][name]  # type: ignore[index]
+            self._tokens["cache"][name] += part["tokens"]["cache"][name]
 
     def _line(self, kind: str, **fields: Any) -> None:
         if not self._request.json:

@@ -22,5 +22,5 @@ def delay_before(attempt: int, failure: ModelFailure) -> float | None:
         return None
     if failure.retry_after is not None:
         return failure.retry_after if failure.retry_after <= LONGEST_REQUESTED_DELAY else None
-    delay = FIRST_DELAY * 2 ** (attempt - 1)
+    delay = FIRST_DELAY * float(2 ** (attempt - 1))
     return min(LONGEST_DELAY, delay * (1 + random.random() * JITTER))

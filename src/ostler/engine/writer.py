@@ -228,7 +228,7 @@ class StepWriter:
 
 
 def _continues(first: TextDelta | ReasoningDelta, following: Delta) -> bool:
-    return type(following) is type(first) and following.id == first.id  # type: ignore[union-attr]
+    return type(following) is type(first) and following.id == first.id
 
 
 def resolve_call(call: ToolCall, tools: dict[str, Tool]) -> tuple[str, dict[str, Any]]:

@@ -72,7 +72,7 @@ class Request:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            chunk = message.get("body", b"")
+            chunk: bytes = message.get("body", b"")
             data = data + chunk if data else chunk
             if len(data) > BODY_LIMIT:
                 raise PayloadTooLarge(f"the body may have {BODY_LIMIT} bytes at most")
