@@ -81,6 +81,9 @@ class ToolHost(Protocol):
     async def edited(self, path: str, created: bool) -> Edited:
         """A file was written: format it, announce it, collect diagnostics."""
 
+    async def removed(self, path: str) -> None:
+        """A file was deleted or moved away: announce it."""
+
     async def warm(self, path: str) -> None:
         """A file was read: let language servers open it."""
 
