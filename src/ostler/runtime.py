@@ -18,7 +18,7 @@ from ostler.engine.runs import Runs
 from ostler.events import Bus, Location
 from ostler.models.registry import Connections, Models
 from ostler.permission import DEFAULT_DEADLINE, Permissions
-from ostler.project.identity import identify
+from ostler.project.identity import Identity, identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
 from ostler.schema.config import Config, ReferenceConfig, ServerConfig
@@ -33,7 +33,7 @@ from ostler.schema.event import (
     ServerInstanceDisposed,
 )
 from ostler.schema.permission import PermissionReply, PermissionRequest
-from ostler.schema.project import Project, ProjectTime
+from ostler.schema.project import GLOBAL_PROJECT, Project, ProjectTime
 from ostler.schema.question import QuestionAnswer, QuestionRequest
 from ostler.store import Store
 from ostler.tools.registry import builtin_tools
@@ -132,10 +132,10 @@ class Runtime:
     # ── building an instance ─────────────────────────────────────────────────────────────────
 
     def _build(self, directory: str) -> Instance:
-        identity = identify(directory, self.paths.cache)
+        identity = identify(directory)
         loaded = load(directory, identity.worktree, self.paths, self.environment)
         config = loaded.config
-        project = self._project(identity.project_id, identity.worktree, identity.vcs)
+        project = self._project(identity)
         location = Location(directory, project.id)
         skills = find_skills(
             directory,
@@ -160,10 +160,7 @@ class Runtime:
             permissions=self._permissions(location, config),
             questions=self._questions(location, config),
             snapshots=open_snapshots(
-                directory,
-                identity,
-                self.paths.data,
-                enabled=config.snapshot is not False,
+                identity, self.paths.data, enabled=config.snapshot is not False
             ),
             instructions=Instructions(
                 directory,
@@ -191,22 +188,23 @@ class Runtime:
         )
         return instance
 
-    def _project(self, project_id: str, worktree: str, vcs: str | None) -> Project:
+    def _project(self, identity: Identity) -> Project:
         """The stored project, made or brought up to date."""
         now = ids.now_ms()
-        known = self.store.projects.get(project_id)
+        worktree = identity.worktree
+        known = self.store.projects.get(identity.project_id)
         if known is None:
             known = Project(
-                id=project_id,
+                id=identity.project_id,
                 worktree=worktree,
-                vcs="git" if vcs == "git" else None,
+                vcs="git" if identity.checkout else None,
                 time=ProjectTime(created=now, updated=now),
                 sandboxes=[],
             )
-        elif worktree not in ("/", known.worktree, *known.sandboxes):
-            known = msgspec.structs.replace(known, sandboxes=[*known.sandboxes, worktree])
-        else:
+        elif known.id == GLOBAL_PROJECT or worktree in (known.worktree, *known.sandboxes):
             return known
+        else:
+            known = msgspec.structs.replace(known, sandboxes=[*known.sandboxes, worktree])
         self.store.projects.save(known)
         return known
 
