@@ -1,20 +1,55 @@
-"""HTTP through a proxy: httpx, which knows their kinds."""
+"""Which way HTTP goes: direct, or through the proxy the environment names, by httpx, which knows
+their kinds. httpx is imported when there is a proxy: it costs more than everything else here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-import httpx
+from ostler.transport import DirectTransport, HttpRequest, Transport, TransportError
 
-from ostler.transport import HttpRequest, TransportError
+if TYPE_CHECKING:
+    import httpx
+
+
+def choose(url: str, environment: Mapping[str, str] | None = None) -> Transport:
+    """The transport for a server: direct, unless the environment names a proxy for it."""
+    proxy = proxy_for(url, os.environ if environment is None else environment)
+    if proxy is None:
+        return DirectTransport()
+    return ProxyTransport(proxy)
+
+
+def proxy_for(url: str, environment: Mapping[str, str]) -> str | None:
+    """The proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, unless NO_PROXY or loopback exempts."""
+    target = urlsplit(url)
+    host = target.hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        return None
+    proxy = None
+    for name in (f"{target.scheme}_proxy", "all_proxy"):
+        proxy = proxy or environment.get(name) or environment.get(name.upper())
+    if not proxy:
+        return None
+    exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    for entry in (e.strip().lstrip(".").lower() for e in exempt.split(",")):
+        if entry == "*" or (entry and (host == entry or host.endswith("." + entry))):
+            return None
+    return proxy
 
 
 class ProxyTransport:
     """Sends everything through ``proxy`` (http, https or socks URL)."""
 
     def __init__(self, proxy: str) -> None:
+        import httpx
+
         self._client = httpx.AsyncClient(proxy=proxy, timeout=None, follow_redirects=False)
 
     async def send(self, request: HttpRequest) -> "ProxyResponse":
+        import httpx
+
         timeouts = request.timeouts
         outgoing = self._client.build_request(
             request.method,
@@ -40,12 +75,14 @@ class ProxyTransport:
 
 
 class ProxyResponse:
-    def __init__(self, response: httpx.Response, request: HttpRequest) -> None:
+    def __init__(self, response: "httpx.Response", request: HttpRequest) -> None:
         self._response, self._request = response, request
         self.status = response.status_code
         self.headers = {name.lower(): value for name, value in response.headers.items()}
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        import httpx
+
         limit = self._request.timeouts.chunk
         body = self._response.aiter_bytes()
         while True:

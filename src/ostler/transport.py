@@ -90,34 +90,6 @@ async def read_body(response: HttpResponse, limit: int = 2**20) -> bytes:
     return bytes(data[:limit])
 
 
-def choose(url: str, environment: Mapping[str, str] | None = None) -> Transport:
-    """The transport for a server: direct, unless the environment names a proxy for it."""
-    proxy = proxy_for(url, os.environ if environment is None else environment)
-    if proxy is None:
-        return DirectTransport()
-    from ostler.proxy import ProxyTransport
-
-    return ProxyTransport(proxy)
-
-
-def proxy_for(url: str, environment: Mapping[str, str]) -> str | None:
-    """The proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, unless NO_PROXY or loopback exempts."""
-    target = urlsplit(url)
-    host = target.hostname or ""
-    if host == "localhost" or host.startswith("127.") or host == "::1":
-        return None
-    proxy = None
-    for name in (f"{target.scheme}_proxy", "all_proxy"):
-        proxy = proxy or environment.get(name) or environment.get(name.upper())
-    if not proxy:
-        return None
-    exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    for entry in (e.strip().lstrip(".").lower() for e in exempt.split(",")):
-        if entry == "*" or (entry and (host == entry or host.endswith("." + entry))):
-            return None
-    return proxy
-
-
 class DirectTransport:
     """Kept-alive HTTP/1.1 connections, one exchange at a time on each."""
 

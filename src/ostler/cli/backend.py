@@ -162,7 +162,7 @@ class RemoteBackend:
     """A server, Ostler's or the original."""
 
     def __init__(self, url: str, directory: str, headers: dict[str, str]) -> None:
-        from ostler.transport import choose
+        from ostler.proxy import choose
 
         self._url, self._directory = url.rstrip("/"), directory
         self._headers = headers

@@ -9,10 +9,11 @@ from ostler.models.delta import Delta
 from ostler.models.openai_chat import OpenAIChat
 from ostler.models.request import ModelRequest
 from ostler.models.wire import Wire
+from ostler.proxy import choose
 from ostler.schema.config import Config
 from ostler.schema.errors import NotFound
 from ostler.schema.provider import Model, Provider
-from ostler.transport import Transport, choose
+from ostler.transport import Transport
 
 CHAT_COMPLETIONS = frozenset(
     (
