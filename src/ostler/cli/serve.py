@@ -14,6 +14,8 @@ import typer
 if TYPE_CHECKING:
     import uvicorn
 
+    from ostler.server.app import App
+
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
 T = TypeVar("T")
@@ -93,21 +95,8 @@ def listen(host: str, port: int) -> socket.socket:
     raise AssertionError("unreachable")
 
 
-async def _run(app: object, listener: socket.socket, unsecured: bool) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        http="httptools",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    server = _quiet(uvicorn.Server)(config)
+async def _run(app: "App", listener: socket.socket, unsecured: bool) -> None:
+    server = server_of(app)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
@@ -120,12 +109,35 @@ async def _run(app: object, listener: socket.socket, unsecured: bool) -> None:
     await server.serve(sockets=[listener])
 
 
-def _quiet(server: type["uvicorn.Server"]) -> type["uvicorn.Server"]:
-    """uvicorn's server without its signal handlers, which end the process by the signal again."""
+def server_of(app: "App") -> "uvicorn.Server":
+    """The HTTP server for an application, not yet serving; it leaves signals alone."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    return _quiet(uvicorn.Server, app)(config)
+
+
+def _quiet(server: type["uvicorn.Server"], app: "App") -> type["uvicorn.Server"]:
+    """uvicorn's server without its signal handlers, which end the process by the signal again,
+    and with an end for open event streams, which would hold up a stop."""
 
     class Quiet(server):  # type: ignore[valid-type,misc]
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             yield
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.close_streams()
+            await super().shutdown(sockets)
 
     return Quiet

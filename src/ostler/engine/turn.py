@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ostler.engine import compaction, subagents, summary, titles
+from ostler.engine import compaction, pruning, subagents, summary, titles
 from ostler.engine.abort import Aborted
 from ostler.engine.calls import permission_rules
 from ostler.engine.history import Entry, History
@@ -157,6 +157,7 @@ class Turn:
         try:
             if self.answering is not None:
                 await summary.summarise(self, self.answering.message.id)
+            pruning.prune(self)
             self.instance.store.turns.end(self.session_id)
         except NotFound:
             return  # the session was deleted meanwhile

@@ -1,5 +1,6 @@
 """The ASGI application: who may ask, which operation answers, how an error is told."""
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -22,6 +23,7 @@ from ostler.server.asgi import (
     Scope,
     Send,
     Stream,
+    end_stream,
     json_response,
     send_response,
     send_stream,
@@ -56,6 +58,7 @@ class App:
         from ostler.server import load_operations
 
         self.runtime, self.access = runtime, access
+        self._closing = asyncio.Event()
         self._router = Router()
         load_operations()
         for operation in OPERATIONS:
@@ -118,10 +121,25 @@ class App:
     async def _stream(
         self, request: Request, send: Send, stream: Stream, extra: list[tuple[str, str]]
     ) -> None:
+        """Until the stream ends, the client goes away or the server stops."""
+        ends = [
+            asyncio.create_task(send_stream(send, stream, extra)),
+            asyncio.create_task(request.disconnected()),
+            asyncio.create_task(self._closing.wait()),
+        ]
         try:
-            await send_stream(send, stream, extra)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for task in ends:
+                task.cancel()
+            await asyncio.wait(ends)
             await stream.chunks.aclose()  # type: ignore[attr-defined]  # they are generators
+        if self._closing.is_set():
+            await end_stream(send)
+
+    def close_streams(self) -> None:
+        """End every open stream: the server is about to stop."""
+        self._closing.set()
 
     # ── who may ask ──────────────────────────────────────────────────────────────────────────
 

@@ -130,6 +130,10 @@ async def send_stream(send: Send, stream: Stream, extra: Iterable[tuple[str, str
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     async for chunk in stream.chunks:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await end_stream(send)
+
+
+async def end_stream(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
