@@ -166,6 +166,7 @@ async def serving(
     *,
     config: Mapping[str, Any] | None = None,
     model: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     files: Mapping[str, str] | None = None,
     version_control: bool = True,
     titles: bool = True,
@@ -173,7 +174,8 @@ async def serving(
     **variables: str,
 ) -> AsyncIterator[Ostler]:
     """A server for a fresh project with ``files`` (committed where under version control).
-    ``config`` is added to its opencode.json, ``model`` to the model's entry there."""
+    ``config`` is added to its opencode.json, ``model`` to the model's entry there, ``options`` to
+    the provider's."""
     root, home = tmp_path / "project", tmp_path / "home"
     (home / "tmp").mkdir(parents=True, exist_ok=True)
     if version_control and not (root / ".git").exists():
@@ -184,6 +186,7 @@ async def serving(
             (root / name).write_text(content)
     async with ModelServer(script, titles=titles) as models:
         written = with_model(models.url, config, **(model or {}))
+        written["provider"]["test"]["options"].update(options or {})
         folder = home / ".config/opencode"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "opencode.json").write_text(json.dumps(written))

@@ -99,6 +99,7 @@ async def run(turn: "Turn", asked: Entry, mark: CompactionPart) -> Outcome:
     outcome = await step.run()
     if outcome == "stop":
         return "stop"
+    turn.just_compacted = mark.overflow is True
     if tail:
         mark = msgspec.structs.replace(mark, tail_start_id=tail[0].message.id)
         instance.store.messages.save_part(mark)

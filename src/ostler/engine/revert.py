@@ -74,28 +74,31 @@ def find_point(
 ) -> tuple[SessionRevert, list[PatchPart]]:
     """Where the revert begins, and the patches it undoes.
 
-    A point inside an answer that leaves nothing readable of it moves up to the prompt it answers.
-    Raises NotFound.
+    A point inside an answer that leaves nothing readable of it moves up to the prompt it answers,
+    and so does what is undone (OpenCode 1.18 leaves the changes in between). Raises NotFound.
     """
     point: SessionRevert | None = None
     patches: list[PatchPart] = []
+    since_prompt: list[PatchPart] = []
     prompt_id: str | None = None
     for message in messages:
         if point is None and isinstance(message.info, UserMessage):
             prompt_id = message.info.id
+            since_prompt = []
         whole = body.partID is None and message.info.id == body.messageID
         if point is None and whole:
             point = SessionRevert(messageID=prompt_id or message.info.id)
+            patches = since_prompt
         readable = False
         for part in message.parts:
             if point is None and part.id == body.partID:
-                point = (
-                    SessionRevert(messageID=message.info.id, partID=body.partID)
-                    if readable
-                    else SessionRevert(messageID=prompt_id or message.info.id)
-                )
-            if point is not None and isinstance(part, PatchPart):
-                patches.append(part)
+                if readable:
+                    point = SessionRevert(messageID=message.info.id, partID=body.partID)
+                else:
+                    point = SessionRevert(messageID=prompt_id or message.info.id)
+                    patches = since_prompt
+            if isinstance(part, PatchPart):
+                (since_prompt if point is None else patches).append(part)
             readable = readable or isinstance(part, TextPart | ToolPart)
     if point is None:
         wanted = (

@@ -157,7 +157,7 @@ class Step:
                     writer.finish = writer.finish or Finish("unknown", Usage())
                     return
                 attempt += 1
-                delay = retry.delay_before(attempt, e)
+                delay = retry.delay_before(attempt, e, self._instance.config.retry)
                 if delay is None:
                     raise
                 writer.close_blocks()
@@ -208,7 +208,8 @@ class Step:
         return "next"
 
     def _may_compact(self) -> bool:
-        return self._compaction.auto is not False
+        # A second overflow right after a compaction would go on for ever.
+        return self._compaction.auto is not False and not self.turn.just_compacted
 
     async def _end(
         self, writer: StepWriter, error: MessageError | None, outcome: Outcome
@@ -237,6 +238,7 @@ class Step:
             )
             store.messages.save(message)
             turn.spend(cost, tokens)
+            turn.just_compacted = message.summary is True and turn.just_compacted
         elif writer.may_have_changed_files:
             await turn.snapshots.end(True)
         if writer.start_snapshot is not None and writer.may_have_changed_files:

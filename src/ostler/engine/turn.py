@@ -57,7 +57,8 @@ REPEATS = 3
 
 class Turn:
     """``aborted`` ends it; ``children`` are sessions of subagents at work for it; ``answering`` is
-    the prompt it looked at last; ``overflowed``: the provider said the context is too long."""
+    the prompt it looked at last; ``overflowed``: the provider said the context is too long;
+    ``just_compacted``: it was compacted for that, and no step has ended well since."""
 
     def __init__(self, instance: Instance, session_id: str, history: History) -> None:
         self.instance, self.session_id, self.history = instance, session_id, history
@@ -69,6 +70,7 @@ class Turn:
         self.failure: OstlerError | None = None
         self.answering: Entry | None = None
         self.overflowed = False
+        self.just_compacted = False
         self._recent_calls: list[tuple[str, bytes]] = []
 
     async def run(self) -> None:

@@ -1,7 +1,8 @@
 """What the HTTP wires share: send a request, tell errors, read the events of the answer."""
 
-from collections.abc import AsyncGenerator
-from typing import Any
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from typing import Any, TypeVar
 
 from ostler import __version__
 from ostler.models import failure
@@ -15,6 +16,8 @@ from ostler.transport import (
     read_body,
 )
 
+T = TypeVar("T")
+
 WHOLE_LIMIT = 32 * 2**20
 """Bytes of an answer that is not a stream."""
 
@@ -24,8 +27,9 @@ async def event_batches(
 ) -> AsyncGenerator[list[bytes], None]:
     """The data of the answer's server-sent events, as they arrive; of an answer that is plain JSON
     although a stream was asked for, the body. Raises ModelFailure."""
+    deadline = _Deadline(request)
     try:
-        response = await transport.send(request)
+        response = await deadline.hold(transport.send(request))
         try:
             if not 200 <= response.status < 300:
                 body = await read_body(response)
@@ -37,7 +41,8 @@ async def event_batches(
                 yield [_whole(await read_body(response, WHOLE_LIMIT), kind, request.url)]
                 return
             parser = SSEParser()
-            async for chunk in response.chunks():
+            chunks = response.chunks()
+            while (chunk := await deadline.hold(anext(chunks, None))) is not None:
                 try:
                     events = parser.feed(chunk)
                 except ValueError as e:
@@ -51,6 +56,29 @@ async def event_batches(
             await response.close()
     except TransportError as e:
         raise failure.from_transport(e) from None
+
+
+class _Deadline:
+    """The time a whole exchange may take, from now on."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        total = request.timeouts.total
+        self._request = request
+        self._at = None if total is None else asyncio.get_running_loop().time() + total
+
+    async def hold(self, work: Awaitable[T]) -> T:
+        """What the work gives, if it is there in time. Raises TransportError."""
+        if self._at is None:
+            return await work
+        try:
+            async with asyncio.timeout_at(self._at):
+                return await work
+        except TimeoutError:
+            raise TransportError(
+                "timeout",
+                f"the request took longer than its timeout of {self._request.timeouts.total:g} s",
+                self._request.url,
+            ) from None
 
 
 def _whole(body: bytes, kind: str, url: str) -> bytes:

@@ -217,6 +217,14 @@ class CompactionConfig(Wire):
     reserved: NonNegative | None = None
 
 
+class RetryConfig(Wire):
+    """How a failed model call is tried again: ``attempts`` more times at most, the first after
+    ``delay`` ms."""
+
+    attempts: NonNegative | None = None
+    delay: Positive | None = None
+
+
 class ExperimentalConfig(Wire):
     disable_paste_summary: bool | None = None
     batch_tool: bool | None = None
@@ -268,3 +276,4 @@ class Config(Wire, rename={"schema_": "$schema"}):
     unattended: bool | Unattended | None = None
     ask_timeout: Positive | None = None
     subagent_timeout: Positive | None = None
+    retry: RetryConfig | None = None
