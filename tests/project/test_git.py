@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ostler.project.git import GitFailed, GitMissing, GitTimeout, checked, environment, git, run
-from tests.support.repository import repository
+from tests.support.repository import make_repository
 
 
 def slow_git(folder: Path) -> Path:
@@ -19,7 +19,7 @@ def slow_git(folder: Path) -> Path:
 
 
 async def test_answers_with_output_and_exit_status(tmp_path: Path) -> None:
-    repository(tmp_path)
+    make_repository(tmp_path, {"a.txt": "a\n"})
 
     fine = await git(tmp_path.as_posix(), "ls-files")
     wrong = await git(tmp_path.as_posix(), "rev-parse", "--verify", "nope")
@@ -30,7 +30,7 @@ async def test_answers_with_output_and_exit_status(tmp_path: Path) -> None:
 
 
 async def test_checked_raises_with_what_git_printed(tmp_path: Path) -> None:
-    repository(tmp_path)
+    make_repository(tmp_path, {"a.txt": "a\n"})
 
     with pytest.raises(GitFailed) as failure:
         await checked(str(tmp_path), "switch", "absent-branch")
@@ -96,8 +96,8 @@ async def test_ends_when_its_caller_is_cancelled(
 async def test_variables_of_a_surrounding_git_do_not_redirect_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository(tmp_path / "here")
-    repository(tmp_path / "there")
+    make_repository(tmp_path / "here", {"a.txt": "a\n"})
+    make_repository(tmp_path / "there", {"a.txt": "a\n"})
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "there" / ".git"))
 
     answer = await git(str(tmp_path / "here"), "rev-parse", "--show-toplevel")

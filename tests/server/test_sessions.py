@@ -1,6 +1,7 @@
 """Sessions as records: create, list, change, copy, delete; their messages page by page."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 from tests.support.model_server import text, tool
 from tests.support.product import serving, texts
@@ -46,7 +47,7 @@ async def test_directories_are_apart(tmp_path: Path) -> None:
     other = make_repository(tmp_path / "other", {"x.txt": "x\n"})
     async with serving(tmp_path, [tool("bash", command="pwd"), text("done")]) as ostler:
         here = await ostler.create()
-        header = {"x-opencode-directory": str(other)}
+        header = {"x-opencode-directory": quote(str(other), safe="")}
         there = (await ostler.http.post("/session", json={}, headers=header)).json()
         assert there["directory"] == str(other)
         by_query = await ostler.get("/session", directory=str(other))

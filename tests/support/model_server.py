@@ -276,7 +276,8 @@ def last_text(body: dict[str, Any]) -> str:
 
 def by_rule(body: dict[str, Any]) -> Reply:
     """For benchmarks. After a tool result: "done". To ``RUN: <command>``: a bash call; to
-    ``ROUNDS <n>``: n bash calls, one after the other; to ``CHUNKS <n>``: n chunks of text."""
+    ``ROUNDS <n>``: n bash calls, one after the other and no two the same; to ``CHUNKS <n>``: n
+    chunks of text."""
     messages = body["messages"]
     user = next((m for m in reversed(messages) if m["role"] == "user"), messages[-1])
     said = last_text({"messages": [user]}).strip('"')
@@ -284,7 +285,7 @@ def by_rule(body: dict[str, Any]) -> Reply:
         return _HELLO
     if said.startswith("ROUNDS "):
         done = sum(1 for m in messages[messages.index(user) :] if m["role"] == "tool")
-        return _TRUE if done < int(said.split()[1]) else _FINISHED
+        return tool("bash", command=f"true {done}") if done < int(said.split()[1]) else _FINISHED
     if messages[-1]["role"] == "tool":
         return _FINISHED
     if said.startswith("RUN: "):
@@ -296,7 +297,6 @@ def by_rule(body: dict[str, Any]) -> Reply:
 
 _HELLO = text("Hello ", "world")
 _FINISHED = text("done")
-_TRUE = tool("bash", command="true")
 
 
 async def serve(port: int) -> None:

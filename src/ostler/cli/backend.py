@@ -28,6 +28,7 @@ class Backend(Protocol):
     async def create_session(self, body: dict[str, Any]) -> dict[str, Any]: ...
     async def fork(self, session_id: str) -> dict[str, Any]: ...
     async def agents(self) -> list[dict[str, Any]]: ...
+    async def messages(self, session_id: str) -> list[dict[str, Any]]: ...
     async def prompt(self, session_id: str, body: dict[str, Any]) -> dict[str, Any]: ...
     async def command(self, session_id: str, body: dict[str, Any]) -> dict[str, Any]: ...
     async def reply_permission(self, request_id: str, reply: str) -> None: ...
@@ -95,6 +96,9 @@ class LocalBackend:
         from ostler.engine import sessions
 
         return _plain(sessions.fork(self._instance, session_id, None))
+
+    async def messages(self, session_id: str) -> list[dict[str, Any]]:
+        return [_plain(m) for m in self._runtime.store.messages.history(session_id)]
 
     async def agents(self) -> list[dict[str, Any]]:
         return [_plain(agent) for agent in self._instance.agents.values()]
@@ -224,6 +228,9 @@ class RemoteBackend:
 
     async def fork(self, session_id: str) -> dict[str, Any]:
         return dict(await self._call("POST", f"/session/{session_id}/fork", {}))
+
+    async def messages(self, session_id: str) -> list[dict[str, Any]]:
+        return list(await self._call("GET", f"/session/{session_id}/message"))
 
     async def agents(self) -> list[dict[str, Any]]:
         return list(await self._call("GET", "/agent"))

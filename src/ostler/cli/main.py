@@ -15,10 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ostler.cli.run", "Run a prompt to its end and print each step."),
     "serve": ("ostler.cli.serve", "Serve the HTTP API."),
     "models": ("ostler.cli.models", "List the models that are connected."),
-    "session": ("ostler.cli.session", "List and delete sessions."),
-    "export": ("ostler.cli.export", "Print a session as JSON."),
-    "agent": ("ostler.cli.agent", "List agents."),
-    "debug": ("ostler.cli.debug", "Look inside: configuration, paths, agents, skills."),
+    "try": ("ostler.cli.try_", "Watch an agent work on a scratch project; no key needed."),
 }
 """Command -> the module that has it as ``app``, and its line in the list."""
 
@@ -74,4 +71,4 @@ def options(
 
 def run() -> None:
     os.environ.update(AGENT="1", OPENCODE="1", OPENCODE_PID=str(os.getpid()))
-    app()
+    app(prog_name="ostler")

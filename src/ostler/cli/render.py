@@ -95,7 +95,7 @@ class Screen:
             )
 
     def _diff(self, diff: str) -> None:
-        lines = [line for line in diff.splitlines() if not line.startswith(("Index:", "====="))]
+        lines = diff[max(0, diff.find("@@")) :].splitlines()  # the line above names the file
         for line in lines[:DIFF_LINES]:
             colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
             self._note("    " + line, colour)

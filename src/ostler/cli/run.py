@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 if TYPE_CHECKING:
@@ -88,16 +89,22 @@ def run(
     sys.exit(code)
 
 
-class Request:
+class Request(msgspec.Struct, kw_only=True):
     """What was asked for on the command line."""
 
-    def __init__(self, **fields: Any) -> None:
-        self.__dict__.update(fields)
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __setattr__(self, name: str, value: Any) -> None: ...
+    text: str
+    command: str = ""
+    continued: bool = False
+    session: str = ""
+    fork: bool = False
+    model: str = ""
+    agent: str = ""
+    json: bool = False
+    files: list[Path] = []
+    title: str | None = None
+    variant: str = ""
+    thinking: bool = False
+    auto: bool = False
 
     def check(self) -> None:
         """Raises Stop."""
@@ -168,6 +175,11 @@ class Run:
             "cache": {"read": 0, "write": 0},
         }
 
+    @property
+    def session_id(self) -> str:
+        """Known once the run has begun."""
+        return self._session
+
     async def to_end(self) -> int:
         """The exit code."""
         import asyncio
@@ -237,7 +249,7 @@ class Run:
     async def _prompt(self) -> dict[str, Any]:
         request = self._request
         files = [self._backend.file_part(file) for file in request.files]
-        chosen = {
+        chosen: dict[str, Any] = {
             key: value
             for key, value in (("agent", request.agent), ("variant", request.variant))
             if value

@@ -41,8 +41,7 @@ WHAT_I_AM = (
     "try it without a key."
 )
 HOW_TO_CONNECT = (
-    "To connect a real model, run `ostler auth login`, set a provider's key in the environment "
-    "(for example OPENAI_API_KEY), start a local server such as Ollama, or describe an "
+    "To connect a real model, start a local server such as Ollama or LM Studio, or describe an "
     "OpenAI-compatible endpoint under `provider` in opencode.json."
 )
 

@@ -7,6 +7,7 @@ with their types, and writes the OpenAPI document from the same.
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -109,10 +110,12 @@ class Context:
         return await self.runtime.instance(self.directory())
 
     def directory(self) -> str | None:
-        """As the request names it; None: the server's own."""
-        return self.request.query.get("directory") or self.request.headers.get(
+        """As the request names it, percent-decoded once more (OpenCode 1.18); None: the server's
+        own."""
+        named = self.request.query.get("directory") or self.request.headers.get(
             "x-opencode-directory"
         )
+        return unquote(named, errors="surrogateescape") if named else None
 
 
 _ID_PREFIXES = {
