@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install try test lint types layers unit format bench docs clean lock
+.PHONY: help install peers try test lint types layers unit format bench docs clean lock
+PEERS := .venv-peers
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +30,15 @@ install: $(STAMP)  ## make the environment with everything for development
 try: $(VENV)/.runnable  ## watch an agent work on a scratch project, no key needed
 	@$(BIN)/ostler try
 
-test: lint types layers unit  ## everything CI checks
+peers: $(PEERS)/.installed  ## make the environment of other makers' servers, for their tests
+
+$(PEERS)/.installed: requirements/peers.txt
+	@echo "Making the environment in $(PEERS) (once)"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check -r requirements/peers.txt
+	@touch $@
+
+test: lint types layers docs unit  ## everything CI checks
 
 lint: $(STAMP)  ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -41,8 +50,8 @@ types: $(STAMP)  ## mypy, strict, on src
 layers: $(STAMP)  ## imports go down the layers
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-unit: $(STAMP)  ## the tests, in parallel
-	@$(BIN)/pytest
+unit: $(STAMP) peers  ## the tests, in parallel
+	@OSTLER_PEERS_REQUIRED=1 $(BIN)/pytest
 
 format: $(STAMP)  ## put the code into shape
 	@$(BIN)/ruff check --fix .
@@ -52,13 +61,15 @@ bench: $(STAMP)  ## measure against the original, where its binary is
 	@$(BIN)/python -m bench
 
 docs: $(STAMP)  ## build the documentation into site/
-	@$(BIN)/mkdocs build --strict
+	@$(BIN)/mkdocs build --strict --quiet
 
 lock: $(STAMP)  ## pin the dependencies anew
 	@$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links \
 	  --no-header --output-file requirements/run.txt requirements/run.in pyproject.toml
 	@$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links \
 	  --no-header --output-file requirements/dev.txt requirements/dev.in
+	@$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links \
+	  --no-header --output-file requirements/peers.txt requirements/peers.in
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PEERS) site dist build .mypy_cache .ruff_cache .pytest_cache

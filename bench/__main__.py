@@ -19,11 +19,14 @@ ONCE = {"growth", "crowd", "turns"}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("workloads", nargs="*", default=list(WORKLOADS), choices=list(WORKLOADS))
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(WORKLOADS))
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--only", help="measure this program only")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
+    workloads = options.workloads or list(WORKLOADS)
+    if unknown := set(workloads) - set(WORKLOADS):
+        parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
     targets = [t for t in (ostler(), original()) if t and options.only in (None, t.name)]
     model = subprocess.Popen(
         [sys.executable, "-m", "tests.support.model_server"], stdout=subprocess.PIPE, text=True
@@ -31,7 +34,7 @@ def main() -> None:
     assert model.stdout is not None
     url = f"http://127.0.0.1:{model.stdout.readline().strip()}/v1"
     try:
-        figures = measure(targets, options.workloads, options.runs, url)
+        figures = measure(targets, workloads, options.runs, url)
     finally:
         model.terminate()
         model.wait()

@@ -279,12 +279,12 @@ def by_rule(body: dict[str, Any]) -> Reply:
     ``ROUNDS <n>``: n bash calls, one after the other and no two the same; to ``CHUNKS <n>``: n
     chunks of text."""
     messages = body["messages"]
-    user = next((m for m in reversed(messages) if m["role"] == "user"), messages[-1])
-    said = last_text({"messages": [user]}).strip('"')
+    at = max(i for i, m in enumerate(messages) if m["role"] == "user")
+    said = last_text({"messages": [messages[at]]}).strip('"')
     if not body.get("tools"):
         return _HELLO
     if said.startswith("ROUNDS "):
-        done = sum(1 for m in messages[messages.index(user) :] if m["role"] == "tool")
+        done = sum(1 for m in messages[at:] if m["role"] == "tool")
         return tool("bash", command=f"true {done}") if done < int(said.split()[1]) else _FINISHED
     if messages[-1]["role"] == "tool":
         return _FINISHED

@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,7 @@ async def serving(
     config: Mapping[str, Any] | None = None,
     model: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
+    models: Sequence[str] = (),
     files: Mapping[str, str] | None = None,
     version_control: bool = True,
     titles: bool = True,
@@ -175,7 +176,7 @@ async def serving(
 ) -> AsyncIterator[Ostler]:
     """A server for a fresh project with ``files`` (committed where under version control).
     ``config`` is added to its opencode.json, ``model`` to the model's entry there, ``options`` to
-    the provider's."""
+    the provider's; ``models`` are ids beside ``m1``."""
     root, home = tmp_path / "project", tmp_path / "home"
     (home / "tmp").mkdir(parents=True, exist_ok=True)
     if version_control and not (root / ".git").exists():
@@ -184,9 +185,11 @@ async def serving(
         root.mkdir(exist_ok=True)
         for name, content in (files or {}).items():
             (root / name).write_text(content)
-    async with ModelServer(script, titles=titles) as models:
-        written = with_model(models.url, config, **(model or {}))
-        written["provider"]["test"]["options"].update(options or {})
+    async with ModelServer(script, titles=titles) as scripted:
+        written = with_model(scripted.url, config, **(model or {}))
+        provider = written["provider"]["test"]
+        provider["options"].update(options or {})
+        provider["models"].update({name: {"tool_call": True} for name in models})
         folder = home / ".config/opencode"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "opencode.json").write_text(json.dumps(written))
@@ -197,7 +200,7 @@ async def serving(
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url, timeout=DEADLINE, trust_env=False) as http:
-            ostler = Ostler(http, models, root, runtime)
+            ostler = Ostler(http, scripted, root, runtime)
             try:
                 yield ostler
             finally:

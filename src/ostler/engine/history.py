@@ -14,9 +14,9 @@ from ostler.schema.message import AssistantMessage, Message, UserMessage
 from ostler.schema.part import CompactionPart, Part
 from ostler.store import Store
 
-KEPT_SESSIONS = 32
+KEPT_SESSIONS = 16
 """Sessions whose conversation stays in memory between turns."""
-KEPT_MESSAGES = 4_000
+KEPT_MESSAGES = 1_000
 """Messages that stay in memory between turns, over all those sessions."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ostler.schema.agent import AgentMode
-from ostler.schema.base import NonNegative, Positive, Wire
+from ostler.schema.base import NonNegative, Number, Positive, Wire
 from ostler.schema.permission import PermissionAction
 from ostler.schema.session import Unattended
 
@@ -95,9 +95,9 @@ class CostConfig(Wire):
 
 
 class LimitConfig(Wire):
-    context: float
-    output: float
-    input: float | None = None
+    context: Number
+    output: Number
+    input: Number | None = None
 
 
 class ModalitiesConfig(Wire):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ostler.schema.base import JsonObject, MessageID, NonNegative, SessionID, Wire
+from ostler.schema.base import JsonObject, MessageID, NonNegative, Number, SessionID, Wire
 from ostler.schema.errors import MessageError
 from ostler.schema.part import Part, PartInput
 from ostler.schema.session import SnapshotFileDiff, Tokens
@@ -21,7 +21,7 @@ OutputFormat = OutputFormatText | OutputFormatJsonSchema
 
 
 class UserTime(Wire):
-    created: float
+    created: Number
 
 
 class UserModel(Wire):

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ostler.schema.base import JsonObject, MessageID, NonNegative, PartID, SessionID, Wire
+from ostler.schema.base import JsonObject, MessageID, NonNegative, Number, PartID, SessionID, Wire
 from ostler.schema.errors import APIError
 from ostler.schema.session import Tokens
 
@@ -49,8 +49,8 @@ class SubtaskPart(PartBase, tag="subtask"):
 
 class FilePartSourceText(Wire):
     value: str
-    start: float
-    end: float
+    start: Number
+    end: Number
 
 
 class Position(Wire):

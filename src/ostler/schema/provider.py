@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from ostler.schema.base import Wire
+from ostler.schema.base import Number, Wire
 
 
 class Modalities(Wire):
@@ -42,7 +42,7 @@ class Cost(Wire):
 
 class CostTierSize(Wire):
     type: Literal["context"]
-    size: float
+    size: Number
 
 
 class CostTier(Wire):
@@ -65,9 +65,9 @@ class ModelCost(Wire):
 class ModelLimit(Wire):
     """Tokens. ``context`` 0: unknown, never compacted."""
 
-    context: float
-    output: float
-    input: float | None = None
+    context: Number
+    output: Number
+    input: Number | None = None
 
 
 class ModelApi(Wire):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ostler.schema.base import JsonObject, MessageID, NonNegative, PartID, SessionID, Wire
+from ostler.schema.base import JsonObject, MessageID, NonNegative, Number, PartID, SessionID, Wire
 from ostler.schema.permission import PermissionRuleset
 
 
@@ -67,7 +67,7 @@ class SessionTime(Wire):
     created: NonNegative
     updated: NonNegative
     compacting: NonNegative | None = None
-    archived: float | None = None
+    archived: Number | None = None
 
 
 class SessionRevert(Wire):
@@ -176,7 +176,7 @@ class SessionCreateInput(Wire):
 
 
 class SessionTimeInput(Wire):
-    archived: float | None = None
+    archived: Number | None = None
 
 
 class SessionUpdateInput(Wire):

@@ -1,0 +1,87 @@
+"""The documentation's shell examples, run as they are written: a page is one script.
+
+Blocks marked ``sh`` are run, and ``json`` blocks that look like configuration are read as one.
+"""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ostler.schema.config import Config
+from tests.support.command import SOURCES, free_port
+from tests.support.product import environment
+from tests.support.repository import make_repository
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))]
+SHOWS = {
+    "README.md": ["hello", '"type":"tool"', "session.idle"],
+    "docs/run.md": ["write notes.txt", "read notes.txt", "\n1\n"],
+    "docs/serve.md": ['"finish":"stop"', "server.connected", '"unattended"'],
+    "docs/models.md": ["rehearsal/rehearsal", "edit a.txt"],
+    "docs/permissions.md": [],
+}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "sh")])
+async def test_shell_examples(tmp_path: Path, page: str) -> None:
+    script = "\n".join(["set -eu", *blocks(page, "sh")]).replace("4096", str(free_port()))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    ostler = programs / "ostler"
+    ostler.write_text(f'#!/bin/sh\nexec {sys.executable} -m ostler "$@"\n')
+    ostler.chmod(ostler.stat().st_mode | stat.S_IXUSR)
+    (tmp_path / "home").mkdir()
+    project = make_repository(tmp_path / "project", {"README.md": "x\n"})
+    variables = environment(tmp_path / "home", PYTHONPATH=SOURCES, TMPDIR=str(tmp_path))
+    printed = tmp_path / "printed"
+    with printed.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", script),
+            cwd=project,
+            env={**variables, "PATH": f"{programs}{os.pathsep}{variables['PATH']}"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        async with asyncio.timeout(60):
+            code: int | str = await process.wait()
+    except TimeoutError:
+        code = "not at the end after 60 s"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the server a page starts goes with it
+    out = printed.read_text()
+    assert code == 0, out
+    for shown in SHOWS[page]:
+        assert shown in out, out
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "json")])
+def test_configuration_examples(page: str) -> None:
+    for block in blocks(page, "json"):
+        known = {f.encode_name for f in msgspec.structs.fields(Config)}
+        assert json.loads(block).keys() <= known
+        msgspec.json.decode(block, type=Config)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
+            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
