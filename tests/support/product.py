@@ -21,6 +21,7 @@ import httpx
 from ostler.cli.serve import server_of
 from ostler.runtime import Runtime
 from ostler.server.app import Access, App
+from tests.support.contract import check_event, check_response
 from tests.support.model_server import ModelServer, Script
 from tests.support.repository import make_repository
 
@@ -67,7 +68,9 @@ class Events:
                 if line.startswith("id: "):
                     current = line[4:]
                 elif line.startswith("data: "):
-                    self.seen.append({**json.loads(line[6:]), "sse_id": current})
+                    event = json.loads(line[6:])
+                    check_event(event)
+                    self.seen.append({**event, "sse_id": current})
                     self._news.set()
 
     def kinds(self, *kinds: str) -> list[str]:
@@ -199,7 +202,12 @@ async def serving(
         running = asyncio.create_task(server.serve(sockets=[listener]))
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=url, timeout=DEADLINE, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=url,
+            timeout=DEADLINE,
+            trust_env=False,
+            event_hooks={"response": [check_response]},
+        ) as http:
             ostler = Ostler(http, scripted, root, runtime)
             try:
                 yield ostler
