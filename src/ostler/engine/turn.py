@@ -108,6 +108,8 @@ class Turn:
             number += 1
             if number == 1:
                 titles.start(self, user.message)
+            elif number == 2:
+                await summary.summarise(self, user.message.id)  # what is done so far can be seen
             outcome = await self._pass(user, last, number)
             if outcome == "stop":
                 return
@@ -125,10 +127,7 @@ class Turn:
             return await subagents.run_requested(self, user.message, subtask)
         if self._is_full(last):
             return "compact"
-        outcome = await run_step(self, user.message, number)
-        if number == 1 and outcome == "next":
-            await summary.summarise(self, user.message.id)
-        return outcome
+        return await run_step(self, user.message, number)
 
     def _newest(self) -> tuple[Entry | None, Entry | None]:
         """The newest user message and the newest assistant message, in server order."""

@@ -74,6 +74,7 @@ async def execute(params: Params, context: ToolContext) -> ToolResult:
     timeout = params.timeout or _default_timeout(context)
     output = Output(limits(context.config), context.output_dir)
     progress = _Progress(context.host, output)
+    context.host.update(metadata={"output": ""})  # clients show a running shell from here on
     try:
         finished = await _run(params.command, directory, timeout, progress, context)
         return _result(params.command, finished, timeout, output)
