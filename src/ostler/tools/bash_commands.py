@@ -2,7 +2,8 @@
 
 Every simple command anywhere in the text (pipelines, loops, subshells, ``$( )``) gives a pattern to
 ask for and a shorter one to remember; commands that take paths also say which folders outside the
-project they would touch. The rules, and what escapes them, are OpenCode 1.18's.
+project they would touch. The rules are OpenCode 1.18's, but that a text in which no command is
+found (``> file``), or that the parser cannot read to its end, is asked for as a whole.
 """
 
 import os
@@ -41,7 +42,11 @@ def scan(command: str, cwd: str, directory: str, worktree: str, home: str) -> Sc
     directories: dict[str, None] = {}
     patterns: dict[str, None] = {}
     always: dict[str, None] = {}
-    for node in _commands(command):
+    root = _parser().parse(command.encode("utf-8", "replace")).root_node
+    nodes = list(_commands(root))
+    if command.strip() and (not nodes or root.has_error):
+        patterns[command.strip()] = None
+    for node in nodes:
         tokens = [_text(child) for child in node.children if child.type in _TOKENS]
         if not tokens:
             continue
@@ -55,9 +60,9 @@ def scan(command: str, cwd: str, directory: str, worktree: str, home: str) -> Sc
     return Scan(list(directories), list(patterns), list(always))
 
 
-def _commands(command: str) -> Iterator["Node"]:
+def _commands(root: "Node") -> Iterator["Node"]:
     """The ``command`` nodes of the parsed text, in order of appearance."""
-    pending = [_parser().parse(command.encode("utf-8", "replace")).root_node]
+    pending = [root]
     while pending:
         node = pending.pop()
         if node.type == "command":
