@@ -66,7 +66,7 @@ async def test_grep(project: Path) -> None:
     narrowed = await run_tool(grep.TOOL, project, pattern="hello", include="*.txt")
     assert narrowed.metadata["matches"] == 1
     assert (await run_tool(grep.TOOL, project, pattern="absent")).output == "No files found"
-    with pytest.raises(ToolError, match="unclosed|unterminated"):
+    with pytest.raises(ToolError, match=r"unclosed|unterminated"):
         await run_tool(grep.TOOL, project, pattern="(")
     with pytest.raises(ToolError, match="pattern is required"):
         await run_tool(grep.TOOL, project, pattern="")
@@ -108,7 +108,7 @@ async def test_skill(tmp_path: Path) -> None:
     assert [(a.permission, a.patterns, a.always) for a in host.asks] == [
         ("skill", ["clean"], ["clean"])
     ]
-    with pytest.raises(ToolError, match='"x" not found[.] Available skills: clean'):
+    with pytest.raises(ToolError, match=r'"x" not found[.] Available skills: clean'):
         await run_tool(skill.TOOL, make_context(tmp_path, host), name="x")
 
 

@@ -56,7 +56,7 @@ class Instructions:
                 text = _read(found)
                 if text:
                     shown.add(found)
-                    texts.append((found, f"Instructions from: {found}\n{text}"))
+                    texts.append((found, text))
             folder = os.path.dirname(folder)
         return texts
 
@@ -94,6 +94,10 @@ class Instructions:
             return
         if self._project_disabled():
             folders: Sequence[str] = [self._paths.config]
+        elif self._worktree == "/" and glob.has_magic(pattern):
+            folders = [
+                self._directory
+            ]  # outside version control the way up ends at the disk's root
         else:
             folders = list(ancestors(self._directory, self._worktree))
         for folder in folders:
