@@ -156,7 +156,7 @@ class Runtime:
             config=config,
             store=self.store,
             bus=self.bus,
-            models=Models(config, self.connections),
+            models=Models(config, self.connections, self.environment),
             permissions=self._permissions(location, config),
             questions=self._questions(location, config),
             snapshots=open_snapshots(

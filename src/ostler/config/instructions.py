@@ -95,9 +95,7 @@ class Instructions:
         if self._project_disabled():
             folders: Sequence[str] = [self._paths.config]
         elif self._worktree == "/" and glob.has_magic(pattern):
-            folders = [
-                self._directory
-            ]  # outside version control the way up ends at the disk's root
+            folders = [self._directory]  # the way up would end at the root of the disk
         else:
             folders = list(ancestors(self._directory, self._worktree))
         for folder in folders:

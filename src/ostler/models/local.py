@@ -5,7 +5,7 @@ once, so it costs a millisecond where nothing listens.
 """
 
 import asyncio
-import os
+from collections.abc import Mapping
 
 import msgspec
 
@@ -30,14 +30,14 @@ class _Listing(msgspec.Struct):
     data: list[_Entry]
 
 
-async def find_servers() -> dict[str, ProviderConfig]:
+async def find_servers(environment: Mapping[str, str]) -> dict[str, ProviderConfig]:
     """Provider id -> configuration, for each server that lists models the OpenAI way.
 
     ``OSTLER_DISABLE_LOCAL_MODELS=1`` asks nobody; ``OSTLER_LOCAL_MODELS=id=port,…`` asks others.
     """
-    if os.environ.get("OSTLER_DISABLE_LOCAL_MODELS"):
+    if environment.get("OSTLER_DISABLE_LOCAL_MODELS"):
         return {}
-    servers = _servers(os.environ.get("OSTLER_LOCAL_MODELS"))
+    servers = _servers(environment.get("OSTLER_LOCAL_MODELS"))
     found = await asyncio.gather(*(_ask(name, port) for name, port in servers.values()))
     return {key: config for key, config in zip(servers, found, strict=True) if config is not None}
 
@@ -70,7 +70,7 @@ async def _ask(name: str, port: int) -> ProviderConfig | None:
         entry.id: ModelConfig(
             name=entry.id,
             tool_call=True,
-            limit=LimitConfig(context=float(entry.max_model_len or 0), output=0),
+            limit=LimitConfig(context=entry.max_model_len or 0, output=0),
         )
         for entry in listing.data
         if "embed" not in entry.id

@@ -2,7 +2,7 @@
 
 import asyncio
 import difflib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 from ostler.models import failure, local, providers, rehearsal
 from ostler.models.delta import Delta
@@ -66,8 +66,10 @@ class Connections:
 class Models:
     """``await open()`` before use: it looks for local servers where nothing else is connected."""
 
-    def __init__(self, config: Config, connections: Connections) -> None:
-        self._config, self._connections = config, connections
+    def __init__(
+        self, config: Config, connections: Connections, environment: Mapping[str, str]
+    ) -> None:
+        self._config, self._connections, self._environment = config, connections, environment
         self.providers: dict[str, Provider] = {}
         self._rehearsal = rehearsal.provider()
         self._opening = asyncio.Lock()
@@ -80,7 +82,7 @@ class Models:
             found = providers.configured(self._config, {})
             connected = providers.usable(found, self._config)
             if not connected:
-                servers = await local.find_servers()
+                servers = await local.find_servers(self._environment)
                 described = {
                     key: providers.overlay(key, config, None) for key, config in servers.items()
                 }
