@@ -369,7 +369,7 @@ class MessageDecoder:
 
     def _start(self, index: int, block: _Block, out: list[Delta]) -> None:
         opened = self._open[index] = _Open(block.type, index)
-        if block.type in ("tool_use", "server_tool_use"):
+        if block.type == "tool_use":  # what the provider runs itself is no call of ours
             opened.call_id, opened.name = self._fresh_id(block.id), block.name or ""
             out.append(ToolStart(opened.call_id, opened.name))
             if block.input:

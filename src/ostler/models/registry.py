@@ -31,6 +31,7 @@ CHAT_COMPLETIONS = frozenset(
         "venice-ai-sdk-provider",
     )
 )
+ANTHROPIC = "@ai-sdk/anthropic"
 SMALL_FAMILIES = ("gemini-flash", "gpt-nano", "claude-haiku")
 
 
@@ -145,12 +146,17 @@ class Models:
         npm = request.model.api.npm
         if request.model.providerID == rehearsal.PROVIDER_ID:
             return rehearsal.Rehearsal()
+        url = str(request.provider.options.get("baseURL") or request.model.api.url or "")
         if npm in CHAT_COMPLETIONS:
-            url = request.provider.options.get("baseURL") or request.model.api.url
-            return OpenAIChat(self._connections.to(str(url or "")))
+            return OpenAIChat(self._connections.to(url))
+        if npm == ANTHROPIC:
+            from ostler.models import anthropic  # most processes speak to one kind of provider
+
+            return anthropic.Anthropic(self._connections.to(url or anthropic.DEFAULT_URL))
+        known = ", ".join(sorted({*CHAT_COMPLETIONS, ANTHROPIC}))
         raise failure.invalid_request(
             f"model {request.model.providerID}/{request.model.id} needs the wire of {npm}, which "
-            f"this Ostler does not speak; known are: {', '.join(sorted(CHAT_COMPLETIONS))}"
+            f"this Ostler does not speak; known are: {known}"
         )
 
     def _suggest(self, provider_id: str, model_id: str) -> list[str]:
