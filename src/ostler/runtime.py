@@ -16,6 +16,7 @@ from ostler.engine import recovery
 from ostler.engine.instance import Hooks, Instance, Tasks
 from ostler.engine.runs import Runs
 from ostler.events import Bus, Location
+from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections, Models
 from ostler.permission import DEFAULT_DEADLINE, Permissions
 from ostler.project.identity import Identity, identify
@@ -57,6 +58,7 @@ class Runtime:
         self.bus = Bus()
         self.store = Store(self.paths.database, self.bus)
         self.connections = Connections()
+        self.credentials = Credentials(self.paths.data, self.paths.opencode_data)
         self._instances: dict[str, Instance] = {}
         self._loaded: dict[str, LoadedConfig] = {}
         self._building: dict[str, asyncio.Lock] = {}
@@ -98,6 +100,13 @@ class Runtime:
     def loaded_config(self, instance: Instance) -> LoadedConfig:
         """The configuration with its sources."""
         return self._loaded[instance.directory]
+
+    def keep_project(self, project: Project) -> None:
+        """Store a project that was changed, also for the directories in use."""
+        self.store.projects.save(project)
+        for instance in self._instances.values():
+            if instance.project.id == project.id:
+                instance.project = project
 
     async def dispose(self, directory: str) -> None:
         """Abort what runs in a directory and forget its instance; the next use builds it anew."""
@@ -156,7 +165,7 @@ class Runtime:
             config=config,
             store=self.store,
             bus=self.bus,
-            models=Models(config, self.connections, self.environment),
+            models=Models(config, self.connections, self.environment, self.credentials),
             permissions=self._permissions(location, config),
             questions=self._questions(location, config),
             snapshots=open_snapshots(

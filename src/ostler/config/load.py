@@ -88,10 +88,15 @@ def load(
 
 def load_global(paths: Paths, environment: Mapping[str, str]) -> Config:
     """What the global files alone say. Raises ConfigError."""
+    return convert(load_global_raw(paths, environment))
+
+
+def load_global_raw(paths: Paths, environment: Mapping[str, str]) -> Raw:
+    """The same as an object, absent keys absent. Raises ConfigError."""
     loading = _Loading(paths, environment)
     for name in GLOBAL_FILES:
         loading.file(os.path.join(paths.config, name))
-    return convert(loading.merged)
+    return loading.merged
 
 
 def changed(loaded: LoadedConfig) -> bool:

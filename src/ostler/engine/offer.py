@@ -1,12 +1,15 @@
 """Which tools a step offers the model."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ostler.engine.instance import Instance
 from ostler.permission import hidden
 from ostler.schema.agent import Agent
 from ostler.schema.message import UserMessage
+from ostler.schema.permission import PermissionRule
 from ostler.schema.provider import Model
 from ostler.tools.registry import offered
 from ostler.tools.task import describe
@@ -21,22 +24,39 @@ def offered_tools(
 ) -> dict[str, Tool]:
     """By id. Left out is what the model's kind, the rules, or the prompt's ``tools`` exclude, and
     what is denied to any session above this one."""
-    instance = turn.instance
+    above = turn.ancestor_rules()
+    found = offered_to(
+        turn.instance,
+        agent,
+        model,
+        turn.session().permission or (),
+        user.tools if user else None,
+    )
+    return {
+        name: tool
+        for name, tool in found.items()
+        if not any(hidden(name, rules) for rules in above)
+    }
+
+
+def offered_to(
+    instance: Instance,
+    agent: Agent,
+    model: Model,
+    session_rules: Sequence[PermissionRule] = (),
+    switches: Mapping[str, bool] | None = None,
+) -> dict[str, Tool]:
+    """By id: what an agent is offered with a model, whatever the session."""
     names = offered(
         instance.tools,
         model_api_id=model.api.id,
         agent=agent,
         config=instance.config,
         environment=instance.environment,
-        session_rules=turn.session().permission or (),
-        switches=user.tools if user else None,
+        session_rules=session_rules,
+        switches=switches,
     )
-    above = turn.ancestor_rules()
-    result = {
-        name: instance.tools[name]
-        for name in names
-        if not any(hidden(name, rules) for rules in above)
-    }
+    result = {name: instance.tools[name] for name in names}
     if "task" in result:
         agents = [a for a in instance.agents.values() if not a.hidden]
         text = describe(result["task"].description, agents, agent)

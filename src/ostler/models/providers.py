@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ostler.schema.auth import ApiAuth, Auth
 from ostler.schema.config import Config, CostConfig, ModalitiesConfig, ModelConfig, ProviderConfig
 from ostler.schema.provider import (
     CacheCost,
@@ -70,6 +71,16 @@ def overlay(provider_id: str, config: ProviderConfig, known: Provider | None) ->
         models=models,
         key=known.key if known else None,
     )
+
+
+def with_keys(providers: Mapping[str, Provider], kept: Mapping[str, Auth]) -> dict[str, Provider]:
+    """The providers with the keys that were kept for them."""
+    result = dict(providers)
+    for provider_id, provider in providers.items():
+        auth = kept.get(provider_id)
+        if isinstance(auth, ApiAuth):
+            result[provider_id] = msgspec.structs.replace(provider, key=auth.key)
+    return result
 
 
 def usable(providers: Mapping[str, Provider], config: Config) -> dict[str, Provider]:

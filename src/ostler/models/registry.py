@@ -5,6 +5,7 @@ import difflib
 from collections.abc import AsyncGenerator, Mapping
 
 from ostler.models import failure, local, providers, rehearsal
+from ostler.models.credentials import Credentials
 from ostler.models.delta import Delta
 from ostler.models.openai_chat import OpenAIChat
 from ostler.models.request import ModelRequest
@@ -68,9 +69,14 @@ class Models:
     """``await open()`` before use: it looks for local servers where nothing else is connected."""
 
     def __init__(
-        self, config: Config, connections: Connections, environment: Mapping[str, str]
+        self,
+        config: Config,
+        connections: Connections,
+        environment: Mapping[str, str],
+        credentials: Credentials | None = None,
     ) -> None:
         self._config, self._connections, self._environment = config, connections, environment
+        self._credentials = credentials
         self.providers: dict[str, Provider] = {}
         self._rehearsal = rehearsal.provider()
         self._opening = asyncio.Lock()
@@ -80,7 +86,8 @@ class Models:
         async with self._opening:
             if self._opened:
                 return
-            found = providers.configured(self._config, {})
+            kept = self._credentials.all() if self._credentials else {}
+            found = providers.with_keys(providers.configured(self._config, {}), kept)
             connected = providers.usable(found, self._config)
             if not connected:
                 servers = await local.find_servers(self._environment)

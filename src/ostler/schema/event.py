@@ -4,13 +4,14 @@
 client that reconnects can be brought up to date with them; the others are live only.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ostler.schema.base import (
     JsonObject,
     MessageID,
     PartID,
     PermissionID,
+    Positive,
     QuestionID,
     SessionID,
     Wire,
@@ -19,6 +20,7 @@ from ostler.schema.errors import MessageError
 from ostler.schema.message import Message
 from ostler.schema.part import Part
 from ostler.schema.permission import PermissionReply, PermissionTool
+from ostler.schema.project import ProjectCommands, ProjectIcon, ProjectTime
 from ostler.schema.question import QuestionAnswer, QuestionInfo, QuestionTool
 from ostler.schema.session import Session, SessionStatus, SnapshotFileDiff, Todo
 
@@ -232,3 +234,42 @@ class ServerInstanceDisposed(Properties):
 
 class GlobalDisposed(Properties):
     kind = "global.disposed"
+
+
+class ProjectUpdated(Properties):
+    """The properties are the project itself."""
+
+    kind = "project.updated"
+    id: str
+    worktree: str
+    time: ProjectTime
+    sandboxes: list[str]
+    vcs: str | None = None
+    name: str | None = None
+    icon: ProjectIcon | None = None
+    commands: ProjectCommands | None = None
+
+
+class TuiPromptAppend(Properties):
+    kind = "tui.prompt.append"
+    text: str
+
+
+class TuiCommandExecute(Properties):
+    """``command`` is absent for one that is not known (OpenCode 1.18)."""
+
+    kind = "tui.command.execute"
+    command: str | None = None
+
+
+class TuiToastShow(Properties):
+    kind = "tui.toast.show"
+    message: str
+    variant: Literal["info", "success", "warning", "error"]
+    title: str | None = None
+    duration: Positive | None = None
+
+
+class TuiSessionSelect(Properties):
+    kind = "tui.session.select"
+    sessionID: SessionID

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 NOUNS = (
+    "auth",
     "doc",
     "event",
     "file",
@@ -13,6 +14,8 @@ NOUNS = (
     "provider",
     "question",
     "session",
+    "tool",
+    "tui",
     "turn",
     "vcs",
 )
