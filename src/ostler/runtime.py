@@ -214,7 +214,7 @@ class Runtime:
             return known
         else:
             known = msgspec.structs.replace(known, sandboxes=[*known.sandboxes, worktree])
-        self.store.projects.save(known)
+        self.keep_project(known)
         return known
 
     def _surroundings(
