@@ -78,9 +78,15 @@ def table(figures: dict[str, dict[str, float]]) -> str:
         values = [figures[name][figure] for name in names]
         row = [figure, *(f"{value:.2f}" for value in values)]
         if len(values) == 2:
-            row.append(f"1/{values[1] / values[0]:.1f}" if values[0] else "-")
+            row.append(_ratio(*values))
         rows.append(row)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _ratio(ours: float, theirs: float) -> str:
+    if not ours or not theirs:
+        return "-"
+    return f"1/{theirs / ours:.1f}" if theirs > ours else f"{ours / theirs:.1f}x"
 
 
 def _short(result: dict[str, float]) -> str:
