@@ -62,7 +62,7 @@ class Runtime:
         self._instances: dict[str, Instance] = {}
         self._loaded: dict[str, LoadedConfig] = {}
         self._building: dict[str, asyncio.Lock] = {}
-        self._tasks = Tasks()
+        self.tasks = Tasks()
         recovery.recover(self.store)
 
     def server_settings(self) -> ServerConfig:
@@ -71,7 +71,7 @@ class Runtime:
 
     def start_housekeeping(self) -> None:
         """What a long-lived process does beside serving."""
-        self._tasks.start(self._clean_up(), deadline=float("inf"))
+        self.tasks.start(self._clean_up(), deadline=float("inf"))
 
     async def instance(self, directory: str | None = None) -> Instance:
         """The instance of a directory; a relative one starts at the runtime's own.
@@ -127,7 +127,7 @@ class Runtime:
 
     async def close(self) -> None:
         await self.dispose_all()
-        await self._tasks.close()
+        await self.tasks.close()
         await self.connections.close()
         self.store.close()
 

@@ -1,6 +1,5 @@
 """Making, copying and removing sessions."""
 
-import random
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +7,7 @@ import msgspec
 
 from ostler import ids
 from ostler.engine.instance import Instance
-from ostler.engine.words import ADJECTIVES, NOUNS
+from ostler.engine.words import slug
 from ostler.schema.errors import BadRequest
 from ostler.schema.message import AssistantMessage, MessagePath
 from ostler.schema.permission import PermissionRule
@@ -40,7 +39,7 @@ def create(
     return instance.store.sessions.create(
         Session(
             id=ids.new("ses"),
-            slug=f"{random.choice(ADJECTIVES)}-{random.choice(NOUNS)}",
+            slug=slug(),
             projectID=instance.project.id,
             directory=instance.directory,
             path=_sub_path(instance),

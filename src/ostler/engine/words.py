@@ -1,4 +1,6 @@
-"""Words for a session's slug."""
+"""Names of two words, for what nobody named."""
+
+import random
 
 ADJECTIVES = (
     "amber", "ample", "brave", "bright", "brisk", "calm", "clear", "clever", "cosy", "crisp",
@@ -15,3 +17,8 @@ NOUNS = (
     "lantern", "maple", "meadow", "mill", "moon", "oak", "orchard", "otter", "paddock", "pine",
     "prairie", "reed", "ridge", "river", "saddle", "sparrow", "stable", "stone", "valley", "willow",
 )  # fmt: skip
+
+
+def slug() -> str:
+    """A random name such as ``calm-oak``."""
+    return f"{random.choice(ADJECTIVES)}-{random.choice(NOUNS)}"

@@ -273,3 +273,14 @@ class TuiToastShow(Properties):
 class TuiSessionSelect(Properties):
     kind = "tui.session.select"
     sessionID: SessionID
+
+
+class WorktreeReady(Properties):
+    kind = "worktree.ready"
+    name: str
+    branch: str | None = None
+
+
+class WorktreeFailed(Properties):
+    kind = "worktree.failed"
+    message: str

@@ -18,6 +18,7 @@ NOUNS = (
     "tui",
     "turn",
     "vcs",
+    "worktree",
 )
 
 
