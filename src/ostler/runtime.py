@@ -16,6 +16,7 @@ from ostler.engine import recovery
 from ostler.engine.instance import Hooks, Instance, Tasks
 from ostler.engine.runs import Runs
 from ostler.events import Bus, Location
+from ostler.integrations.terminal import Terminals
 from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections, Models
 from ostler.permission import DEFAULT_DEADLINE, Permissions
@@ -27,6 +28,11 @@ from ostler.schema.event import (
     PermissionAsked,
     PermissionReplied,
     PermissionUpdated,
+    Properties,
+    PtyCreated,
+    PtyDeleted,
+    PtyExited,
+    PtyUpdated,
     QuestionAsked,
     QuestionRejected,
     QuestionReplied,
@@ -35,9 +41,11 @@ from ostler.schema.event import (
 )
 from ostler.schema.permission import PermissionReply, PermissionRequest
 from ostler.schema.project import GLOBAL_PROJECT, Project, ProjectTime
+from ostler.schema.pty import Pty
 from ostler.schema.question import QuestionAnswer, QuestionRequest
 from ostler.store import Store
 from ostler.tools.registry import builtin_tools
+from ostler.tools.shell import choose
 from ostler.tools.tool import Edited
 from ostler.tools.truncate import clean_up
 
@@ -116,6 +124,7 @@ class Runtime:
         instance.permissions.close()
         instance.questions.close()
         await instance.runs.close()
+        await instance.terminals.close()
         await instance.tasks.close()
         self._loaded.pop(directory, None)
         self.store.commit()
@@ -190,6 +199,7 @@ class Runtime:
             tasks=Tasks(),
             version=__version__,
             hooks=Hooks(),
+            terminals=self._terminals(directory, config, location),
         )
         instance.runs = Runs(instance)
         self._loaded[directory] = msgspec.structs.replace(
@@ -242,6 +252,20 @@ class Runtime:
             )
 
         return Permissions(asked, replied, _deadline(config))
+
+    def _terminals(self, directory: str, config: Config, location: Location) -> Terminals:
+        def told(what: str, info: Pty) -> None:
+            event: Properties
+            if what == "exited":
+                event = PtyExited(id=info.id, exitCode=info.exitCode or 0)
+            elif what == "deleted":
+                event = PtyDeleted(id=info.id)
+            else:
+                event = (PtyCreated if what == "created" else PtyUpdated)(info=info)
+            self.bus.publish(event, location)
+
+        shell = choose(config, self.environment, refused=())
+        return Terminals(directory, shell, self.environment, told)
 
     def _questions(self, location: Location, config: Config) -> Questions:
         def asked(request: QuestionRequest) -> None:

@@ -137,7 +137,7 @@ def _quiet(server: type["uvicorn.Server"], app: "App") -> type["uvicorn.Server"]
             yield
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            app.close_streams()
+            await app.close_streams()
             await super().shutdown(sockets)
 
     return Quiet

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from ostler.events import Bus, Location
+from ostler.integrations.terminal import Terminals
 from ostler.models.registry import Models
 from ostler.permission import Permissions
 from ostler.question import Questions
@@ -124,6 +125,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     tasks: Tasks
     version: str
     hooks: Hooks
+    terminals: Terminals
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def agent(self, name: str) -> Agent:

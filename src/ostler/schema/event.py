@@ -9,9 +9,11 @@ from typing import ClassVar, Literal
 from ostler.schema.base import (
     JsonObject,
     MessageID,
+    NonNegative,
     PartID,
     PermissionID,
     Positive,
+    PtyID,
     QuestionID,
     SessionID,
     Wire,
@@ -21,6 +23,7 @@ from ostler.schema.message import Message
 from ostler.schema.part import Part
 from ostler.schema.permission import PermissionReply, PermissionTool
 from ostler.schema.project import ProjectCommands, ProjectIcon, ProjectTime
+from ostler.schema.pty import Pty
 from ostler.schema.question import QuestionAnswer, QuestionInfo, QuestionTool
 from ostler.schema.session import Session, SessionStatus, SnapshotFileDiff, Todo
 
@@ -284,3 +287,24 @@ class WorktreeReady(Properties):
 class WorktreeFailed(Properties):
     kind = "worktree.failed"
     message: str
+
+
+class PtyCreated(Properties):
+    kind = "pty.created"
+    info: Pty
+
+
+class PtyUpdated(Properties):
+    kind = "pty.updated"
+    info: Pty
+
+
+class PtyExited(Properties):
+    kind = "pty.exited"
+    id: PtyID
+    exitCode: NonNegative
+
+
+class PtyDeleted(Properties):
+    kind = "pty.deleted"
+    id: PtyID

@@ -12,6 +12,7 @@ NOUNS = (
     "permission",
     "project",
     "provider",
+    "pty",
     "question",
     "session",
     "tool",

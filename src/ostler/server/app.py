@@ -28,13 +28,15 @@ from ostler.server.asgi import (
     send_response,
     send_stream,
 )
-from ostler.server.operation import OPERATIONS, Context, Operation
+from ostler.server.operation import OPERATIONS, SOCKETS, Context, Operation
+from ostler.server.socket import refuse_socket
 
 if TYPE_CHECKING:
     from ostler.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
+CLOSING_SECONDS = 0.5
 _CORS_SECONDS = "86400"
 _METHODS = "GET, HEAD, PUT, PATCH, POST, DELETE"
 _PUBLIC = frozenset(
@@ -59,10 +61,14 @@ class App:
 
         self.runtime, self.access = runtime, access
         self._closing = asyncio.Event()
+        self._speaking: set[asyncio.Task[None]] = set()
         self._router = Router()
         load_operations()
         for operation in OPERATIONS:
             self._router.add(operation.method, operation.path, operation)
+        self._sockets = Router()
+        for path, handler in SOCKETS.items():
+            self._sockets.add("GET", path, handler)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -70,7 +76,7 @@ class App:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            await self._websocket(Request({**scope, "method": "GET"}, receive), send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -98,6 +104,33 @@ class App:
             await self._stream(request, send, answer, extra)
         else:
             await send_response(send, answer, extra)
+
+    async def _websocket(self, request: Request, send: Send) -> None:
+        """Refuse, or hand over to the operation that speaks over websockets at this path."""
+        found = self._sockets.find("GET", request.path)
+        refusal = self._refuse_socket(request)
+        try:
+            if refusal is None and found is not None:
+                handler, request.path_params = found
+                speaking = asyncio.create_task(handler(self.runtime, request, send, self._closing))
+                self._speaking.add(speaking)
+                speaking.add_done_callback(self._speaking.discard)
+                await speaking
+                return
+        except RequestError as e:
+            refusal = json_response(e.body(), e.status)
+        await refuse_socket(send, request.scope, refusal or json_response(_no_route(request), 404))
+
+    def _refuse_socket(self, request: Request) -> Response | None:
+        """Browsers let any page open a websocket: its Origin says which page it is. Who brings a
+        ticket was let in when it was given out."""
+        origin = request.headers.get("origin")
+        own = urlsplit(origin or "").netloc == request.headers.get("host")
+        if origin is not None and not own and origin not in self.access.origins:
+            return json_response(_forbidden(f"Origin {origin!r} is not allowed"), 403)
+        if "ticket" in request.query:
+            return None if self._host_allowed(request.headers) else self._refuse(request)
+        return self._refuse(request)
 
     async def _answer(self, request: Request) -> Response | Stream:
         if request.method == "OPTIONS":
@@ -137,9 +170,11 @@ class App:
         if self._closing.is_set():
             await end_stream(send)
 
-    def close_streams(self) -> None:
-        """End every open stream: the server is about to stop."""
+    async def close_streams(self) -> None:
+        """End every open stream and websocket: the server is about to stop."""
         self._closing.set()
+        if self._speaking:  # uvicorn closes what is left after that
+            await asyncio.wait(self._speaking, timeout=CLOSING_SECONDS)
 
     # ── who may ask ──────────────────────────────────────────────────────────────────────────
 
@@ -147,13 +182,10 @@ class App:
         """The refusal of a request that may not be served, None for one that may."""
         if not self._host_allowed(request.headers):
             return json_response(
-                {
-                    "name": "Forbidden",
-                    "data": {
-                        "message": f"Host {request.headers.get('host', '')!r} is not one of this "
-                        "server's names; add it with --hostname or server.hostname"
-                    },
-                },
+                _forbidden(
+                    f"Host {request.headers.get('host', '')!r} is not one of this server's names; "
+                    "add it with --hostname or server.hostname"
+                ),
                 403,
             )
         if request.method == "OPTIONS" or (request.method == "GET" and request.path in _PUBLIC):
@@ -207,6 +239,10 @@ class App:
 
 def is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _forbidden(message: str) -> dict[str, Any]:
+    return {"name": "Forbidden", "data": {"message": message}}
 
 
 def _internal(reference: str) -> dict[str, Any]:

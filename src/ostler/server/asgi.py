@@ -79,6 +79,10 @@ class Request:
             if not message.get("more_body"):
                 return data
 
+    async def receive(self) -> Any:
+        """The next message of a websocket."""
+        return await self._receive()
+
     async def disconnected(self) -> None:
         """Return once the client has gone."""
         while (await self._receive())["type"] != "http.disconnect":

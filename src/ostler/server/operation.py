@@ -4,7 +4,8 @@ A noun's module declares them with ``@operation(...)``; the server routes by the
 with their types, and writes the OpenAPI document from the same.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from ostler.schema.errors import BadRequest
-from ostler.server.asgi import Request, decode_json
+from ostler.server.asgi import Request, Send, decode_json
 
 if TYPE_CHECKING:
     from ostler.engine.instance import Instance
@@ -42,6 +43,12 @@ class Operation(msgspec.Struct, dict=True, eq=False):
 
 
 OPERATIONS: list[Operation] = []
+
+SocketHandler = Callable[["Runtime", Request, Send, asyncio.Event], Coroutine[Any, Any, None]]
+"""Gets the request, whose ``receive`` reads on, and an event that is set when the server stops.
+Raises RequestError before it accepts."""
+SOCKETS: dict[str, SocketHandler] = {}
+"""Path -> who speaks over websockets there."""
 
 
 def operation(
@@ -110,12 +117,15 @@ class Context:
         return await self.runtime.instance(self.directory())
 
     def directory(self) -> str | None:
-        """As the request names it, percent-decoded once more (OpenCode 1.18); None: the server's
-        own."""
-        named = self.request.query.get("directory") or self.request.headers.get(
-            "x-opencode-directory"
-        )
-        return unquote(named, errors="surrogateescape") if named else None
+        """See ``requested_directory``."""
+        return requested_directory(self.request)
+
+
+def requested_directory(request: Request) -> str | None:
+    """The directory a request names, percent-decoded once more (OpenCode 1.18); None: the
+    server's own."""
+    named = request.query.get("directory") or request.headers.get("x-opencode-directory")
+    return unquote(named, errors="surrogateescape") if named else None
 
 
 _ID_PREFIXES = {
