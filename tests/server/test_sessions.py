@@ -129,3 +129,33 @@ async def test_the_same_message_twice(tmp_path: Path) -> None:
         assert again.status_code == 400
         assert "msg_mine" in again.text
         assert [texts(m) for m in await ostler.messages(session)] == ["first", "one"]
+
+
+async def test_sessions_of_every_project(tmp_path: Path) -> None:
+    other = make_repository(tmp_path / "other", {"x.txt": "x\n"})
+    async with serving(tmp_path) as ostler:
+        here = await ostler.create(title="here")
+        there = (
+            await ostler.http.post("/session", json={}, params={"directory": str(other)})
+        ).json()["id"]
+        child = await ostler.create(parentID=here)
+        route = "/experimental/session"
+        listed = await ostler.get(route)
+        assert {s["id"] for s in listed} == {here, there, child}
+        assert {s["project"]["worktree"] for s in listed} == {str(ostler.root), str(other)}
+        assert {s["id"] for s in await ostler.get(route, roots="true")} == {here, there}
+        assert [s["id"] for s in await ostler.get(route, search="here")] == [here]
+        await ostler.http.patch(f"/session/{here}", json={"time": {"archived": 1}})
+        assert here not in [s["id"] for s in await ostler.get(route)]
+        assert here in [s["id"] for s in await ostler.get(route, archived="true")]
+        assert await ostler.post(f"/experimental/session/{here}/background") is False
+
+
+async def test_configured_mcp_servers_are_listed_as_they_are(tmp_path: Path) -> None:
+    config = {"mcp": {"a": {"type": "local", "command": ["a"]}, "b": {"enabled": False}}}
+    async with serving(tmp_path, config=config) as ostler:
+        statuses = await ostler.get("/mcp")
+        assert {name: s["status"] for name, s in statuses.items()} == {
+            "a": "failed",
+            "b": "disabled",
+        }

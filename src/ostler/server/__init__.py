@@ -6,6 +6,7 @@ NOUNS = (
     "auth",
     "doc",
     "event",
+    "experimental",
     "file",
     "global_",
     "instance",
