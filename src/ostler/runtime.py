@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -24,6 +25,7 @@ from ostler.project.identity import Identity, identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
 from ostler.schema.config import Config, ReferenceConfig, ServerConfig
+from ostler.schema.errors import BadRequest
 from ostler.schema.event import (
     PermissionAsked,
     PermissionReplied,
@@ -49,6 +51,9 @@ from ostler.tools.shell import choose
 from ostler.tools.tool import Edited
 from ostler.tools.truncate import clean_up
 
+MOST_INSTANCES = 64
+"""Directories kept ready; one with work going on is kept in any case."""
+
 
 class Runtime:
     """``directory`` is the one of requests that name none. Close it when done."""
@@ -67,7 +72,7 @@ class Runtime:
         self.store = Store(self.paths.database, self.bus)
         self.connections = Connections()
         self.credentials = Credentials(self.paths.data, self.paths.opencode_data)
-        self._instances: dict[str, Instance] = {}
+        self._instances: OrderedDict[str, Instance] = OrderedDict()
         self._loaded: dict[str, LoadedConfig] = {}
         self._building: dict[str, asyncio.Lock] = {}
         self.tasks = Tasks()
@@ -87,14 +92,31 @@ class Runtime:
         Raises ConfigError; the load is tried again with the next call.
         """
         path = os.path.normpath(os.path.join(self.directory, directory or "."))
+        if "\0" in path:
+            raise BadRequest("A directory's name cannot hold a NUL character", "Query")
         found = self._instances.get(path)
-        if found is not None:
-            return found
+        if found is None:
+            found = await self._built(path)
+        self._instances.move_to_end(path)
+        return found
+
+    async def _built(self, path: str) -> Instance:
         async with self._building.setdefault(path, asyncio.Lock()):
             found = self._instances.get(path)
             if found is None:
                 found = self._instances[path] = self._build(path)
-            return found
+        self._building.pop(path, None)
+        await self._forget_idle()
+        return found
+
+    async def _forget_idle(self) -> None:
+        """Dispose of the directories that were used longest ago, where there are too many and
+        nothing goes on in them."""
+        for path, instance in list(self._instances.items())[:-1]:
+            if len(self._instances) <= MOST_INSTANCES:
+                return
+            if not instance.in_use():
+                await self.dispose(path)
 
     async def instance_of(self, session_id: str) -> Instance:
         """The instance of a session's directory. Raises NotFound, ConfigError."""

@@ -43,6 +43,8 @@ TEXT = [{"type": "text", "text": "x"}]
         ("GET", "/find/file", None, 400, "query"),
         ("GET", "/vcs/diff?mode=x", None, 400, "mode"),
         ("POST", "/vcs/apply", b'{"patch":"nonsense"}', 400, "not-clean"),
+        ("GET", "/session?directory=%00x", None, 400, "NUL"),
+        ("GET", "/find/file?query=a&directory=/no/such/place", None, 400, "/no/such/place"),
         ("GET", "/no/such/route", None, 404, "/no/such/route"),
         ("PUT", "/session", b"{}", 404, "PUT /session"),
     ],

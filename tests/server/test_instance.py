@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.model_server import text
+from ostler import runtime
+from tests.support.model_server import text, tool
 from tests.support.product import serving, texts
 from tests.support.repository import git, make_repository
 
@@ -231,3 +232,23 @@ async def test_directories_of_their_own(tmp_path: Path) -> None:
         await ostler.post("/tui/append-prompt", {"text": "here"})
         await events.until("tui.prompt.append")
         assert events.of("tui.command.execute") == []
+
+
+async def test_directories_nobody_works_in_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "MOST_INSTANCES", 3)
+    script = [tool("bash", command="while [ ! -e go ]; do sleep 0.01; done"), text("done")]
+    async with serving(tmp_path, script) as ostler:
+        events = await ostler.events()
+        session = await ostler.create()
+        await ostler.prompt_async(session)
+        await ostler.model.wait_for_requests(1)
+        for number in range(8):
+            await ostler.get("/path", directory=str(tmp_path / f"d{number}"))
+        kept = [instance.directory for instance in ostler.runtime.instances()]
+        assert len(kept) == 3
+        assert str(ostler.root) in kept
+        (ostler.root / "go").touch()
+        await events.idle()
+        assert texts((await ostler.messages(session))[-1]) == "done"

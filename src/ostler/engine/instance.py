@@ -55,6 +55,9 @@ class Tasks:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def busy(self) -> bool:
+        return bool(self._tasks)
+
     async def wait(self) -> None:
         """Until everything started so far has ended."""
         while self._tasks:
@@ -127,6 +130,16 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     hooks: Hooks
     terminals: Terminals
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
+
+    def in_use(self) -> bool:
+        """Whether something goes on that disposing would cut short."""
+        return bool(
+            self.runs.statuses()
+            or self.permissions.pending()
+            or self.questions.pending()
+            or self.terminals.running()
+            or self.tasks.busy()
+        )
 
     def agent(self, name: str) -> Agent:
         """Raises NotFound that lists the agents there are."""

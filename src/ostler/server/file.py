@@ -90,7 +90,10 @@ async def find_files(context: Context) -> list[str]:
     instance = await context.instance()
     query: NameQuery = context.query
     kind = query.type or ("file" if query.dirs == "false" else None)
-    return await files.find(query.query, instance.directory, query.limit, kind)
+    try:
+        return await files.find(query.query, instance.directory, query.limit, kind)
+    except search.SearchFailed as e:
+        raise BadRequest(str(e), "Query") from None
 
 
 @operation("GET /find/symbol", "find.symbols", query=SymbolQuery, answer=list[Symbol])
