@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers try test lint types layers unit format bench docs clean lock
+.PHONY: help install peers clients try test lint types layers unit format bench docs clean lock
 PEERS := .venv-peers
+CLIENTS := tests/clients/node_modules
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,8 +51,14 @@ types: $(STAMP)  ## mypy, strict, on src
 layers: $(STAMP)  ## imports go down the layers
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-unit: $(STAMP) peers  ## the tests, in parallel
-	@OSTLER_PEERS_REQUIRED=1 $(BIN)/pytest
+clients:  ## bring OpenCode's own clients, for their tests, where npm is
+	@if ! command -v npm >/dev/null; then echo "npm is not here: clients are not tested"; \
+	elif [ ! -d $(CLIENTS)/opencode-ai ]; then echo "Bringing clients into $(CLIENTS) (once)"; \
+	  cd $(dir $(CLIENTS)) && npm install --no-package-lock --no-audit --no-fund --loglevel=error; fi
+
+unit: $(STAMP) peers clients  ## the tests, in parallel
+	@if command -v npm >/dev/null && command -v tmux >/dev/null; \
+	  then export OSTLER_CLIENTS_REQUIRED=1; fi; OSTLER_PEERS_REQUIRED=1 $(BIN)/pytest
 
 format: $(STAMP)  ## put the code into shape
 	@$(BIN)/ruff check --fix .
@@ -72,4 +79,4 @@ lock: $(STAMP)  ## pin the dependencies anew
 	  --no-header --output-file requirements/peers.txt requirements/peers.in
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(PEERS) site dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PEERS) $(CLIENTS) site dist build .mypy_cache .ruff_cache .pytest_cache

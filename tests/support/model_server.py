@@ -279,7 +279,7 @@ def by_rule(body: dict[str, Any]) -> Reply:
     ``ROUNDS <n>``: n bash calls, one after the other and no two the same; to ``CHUNKS <n>``: n
     chunks of text."""
     messages = body["messages"]
-    at = max(i for i, m in enumerate(messages) if m["role"] == "user")
+    at = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=-1)
     said = last_text({"messages": [messages[at]]}).strip('"')
     if not body.get("tools"):
         return _HELLO
