@@ -91,3 +91,16 @@ def test_every_path_with_the_characters_in_order_and_no_other(query: str, paths:
 @given(st.text(alphabet="abc", min_size=1, max_size=5))
 def test_the_exact_name_is_the_best_fit(name: str) -> None:
     assert fuzzy.best(name, [f"{name}/x.py", f"x/{name}.py"], 1) == [f"x/{name}.py"]
+
+
+def test_a_link_leads_nowhere_outside(root: str, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    Path(root, "link.txt").symlink_to(tmp_path / "secret.txt")
+    Path(root, "folder").symlink_to(tmp_path)
+    Path(root, "inner.md").symlink_to(Path(root, "docs/readme.md"))
+    for path in ("link.txt", "folder/secret.txt"):
+        with pytest.raises(BadRequest, match="outside the project"):
+            files.read_content(path, root, "/")
+    with pytest.raises(BadRequest, match="outside the project"):
+        files.list_folder("folder", root, "/")
+    assert files.read_content("inner.md", root, "/").content == "x"

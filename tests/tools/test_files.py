@@ -8,6 +8,7 @@ import pytest
 
 from ostler.schema.errors import PermissionDenied, ToolError
 from ostler.tools import apply_patch, edit, read, write
+from ostler.tools.tool import Tool
 from tests.support.host import ScriptedHost, make_context, run_tool
 
 # ── read ──────────────────────────────────────────────────────────────────────────────────────
@@ -104,14 +105,14 @@ async def test_instructions_of_the_folder_come_along(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tool", [read.TOOL, write.TOOL, edit.TOOL])
-async def test_outside_the_project(tmp_path: Path, tool: object) -> None:
+async def test_outside_the_project(tmp_path: Path, tool: Tool) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (tmp_path / "a.txt").write_text("secret")
     host = ScriptedHost(refuse={"external_directory": PermissionDenied("no")})
     arguments = {"content": "x", "oldString": "secret", "newString": "x"}
     with pytest.raises(PermissionDenied):
-        await run_tool(tool, make_context(project, host), filePath="../a.txt", **arguments)  # type: ignore[arg-type]
+        await run_tool(tool, make_context(project, host), filePath="../a.txt", **arguments)
     assert host.asked("external_directory")[0].patterns == [f"{tmp_path}/*"]
     assert (tmp_path / "a.txt").read_text() == "secret"
 
@@ -312,3 +313,18 @@ async def test_a_patch_that_does_not_fit_changes_nothing(
     with pytest.raises(ToolError, match=says):
         await run_tool(apply_patch.TOOL, tmp_path, patchText=patch)
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("tool", [read.TOOL, write.TOOL, edit.TOOL])
+async def test_a_link_that_leads_outside_is_asked_about(tmp_path: Path, tool: Tool) -> None:
+    project, outside = tmp_path / "project", tmp_path / "outside"
+    project.mkdir()
+    outside.mkdir()
+    (outside / "a.txt").write_text("secret")
+    (project / "link").symlink_to(outside)
+    host = ScriptedHost(refuse={"external_directory": PermissionDenied("no")})
+    arguments = {"content": "x", "oldString": "secret", "newString": "x"}
+    with pytest.raises(PermissionDenied):
+        await run_tool(tool, make_context(project, host), filePath="link/a.txt", **arguments)
+    assert host.asked("external_directory")[0].patterns == [f"{outside}/*"]
+    assert (outside / "a.txt").read_text() == "secret"

@@ -18,6 +18,7 @@ from ostler.engine.offer import offered_tools
 from ostler.engine.tokens import cost_of, max_output, overflows, tokens_of
 from ostler.engine.writer import StepWriter
 from ostler.models import failure as failures
+from ostler.models import reasoning
 from ostler.models.delta import Finish, Usage
 from ostler.models.failure import ModelFailure
 from ostler.models.request import ChatMessage, ModelRequest, TextBlock, ToolDefinition
@@ -133,7 +134,10 @@ class Step:
             max_output=max_output(model),
             temperature=agent.temperature if capable else None,
             top_p=agent.topP if capable else None,
-            options=options_for(model, agent, self.user.model.variant),
+            options={
+                **options_for(model, agent, self.user.model.variant),
+                **reasoning.options_for(model, self.user.thinking),
+            },
             session_id=turn.session_id,
         )
 

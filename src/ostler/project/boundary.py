@@ -1,6 +1,6 @@
 """Where a project ends: is a path inside it, and how permissions speak of paths.
 
-All of it is lexical: symbolic links are not resolved (OpenCode 1.18).
+Paths are compared as they are written; ``escape`` follows symbolic links as well.
 """
 
 import os
@@ -13,6 +13,16 @@ def inside(path: str, directory: str, worktree: str) -> bool:
     """Whether an absolute path equals or lies under ``directory``, or under ``worktree`` unless
     that is ``/``, which stands for "no version control"."""
     return _under(path, directory) or (worktree != "/" and _under(path, worktree))
+
+
+def escape(path: str, directory: str, worktree: str) -> str | None:
+    """Where a path really leads, if symbolic links take it out of a project that it is inside of
+    as written; None otherwise. Costs a stat for each folder on the way."""
+    real = os.path.realpath(path)
+    roots = [directory] if worktree == "/" else [directory, worktree]
+    if any(_under(real, os.path.realpath(root)) for root in roots):
+        return None
+    return real
 
 
 def external_pattern(path: str, kind: PathKind = "file") -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ostler.project import fuzzy, search
-from ostler.project.boundary import absolute, inside
+from ostler.project.boundary import absolute, escape, inside
 from ostler.schema.errors import BadRequest, NotFound
 from ostler.schema.file import FileContent, FileNode
 
@@ -18,9 +18,10 @@ MAX_LISTED = 200_000
 
 
 def resolve(path: str, directory: str, worktree: str) -> str:
-    """The absolute path a request means. Raises BadRequest outside the project."""
+    """The absolute path a request means. Raises BadRequest outside the project, symbolic links
+    followed."""
     found = absolute(path, directory)
-    if "\0" in path or not inside(found, directory, worktree):
+    if "\0" in path or not inside(found, directory, worktree) or escape(found, directory, worktree):
         raise BadRequest(
             f'Path is outside the project: "{path}" (the project is {directory})\n  at ["path"]',
             "Query",

@@ -20,10 +20,13 @@ def is_inside(context: ToolContext, path: str) -> bool:
 
 
 async def ask_external(context: ToolContext, path: str, kind: PathKind = "file") -> None:
-    """Ask for ``external_directory`` when an absolute path lies outside the project. Raises what
-    ``context.host.ask`` raises."""
+    """Ask for ``external_directory`` when an absolute path lies outside the project, or leads out
+    of it by a symbolic link. Raises what ``context.host.ask`` raises."""
     if is_inside(context, path):
-        return
+        real = boundary.escape(path, context.directory, context.worktree)
+        if real is None:
+            return
+        path = real
     pattern = boundary.external_pattern(path, kind)
     await context.host.ask(
         "external_directory",
