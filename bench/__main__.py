@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.target import Place, Target, original, ostler
 from bench.workloads import WORKLOADS
 
-ONCE = {"growth", "crowd", "turns"}
+ONCE = {"audience", "crowd", "growth", "turns"}
 """Workloads that are long, or medians in themselves: fewer runs."""
 
 

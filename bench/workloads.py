@@ -143,10 +143,43 @@ def growth(place: Place) -> dict[str, float]:
     return work(place)
 
 
+@_with_server
+async def audience(client: Client, server: Server) -> dict[str, float]:
+    """20 sessions stream 2,000 chunks each, one in 2 ms: alone, and before 200 event readers of
+    which half do not read."""
+    await _stream(client)  # warm
+    alone = await _stream(client)
+    before = server.memory_mb()
+    readers = [await _reader(server, reads=number % 2 == 0) for number in range(200)]
+    watched = await _stream(client)
+    grown = server.memory_mb() - before
+    for reader in readers:
+        reader.close()
+    return {"stream_seconds": alone, "watched_seconds": watched, "audience_mb": grown}
+
+
+async def _stream(client: Client) -> float:
+    sessions = [await client.session() for _ in range(20)]
+    began = time.perf_counter()
+    await asyncio.gather(*(client.prompt(s, "PACED 2000") for s in sessions))
+    return time.perf_counter() - began
+
+
+async def _reader(server: Server, reads: bool) -> asyncio.WriteTransport:
+    """A connection to /event; one that does not read lets its socket fill up."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", server.port)
+    transport.write(b"GET /event HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+    if not reads:
+        transport.pause_reading()
+    return transport
+
+
 WORKLOADS: dict[str, Callable[[Place], dict[str, float]]] = {
     "run": cold_run,
     "start": start,
     "turns": turns,
     "crowd": crowd,
     "growth": growth,
+    "audience": audience,
 }

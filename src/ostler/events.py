@@ -62,7 +62,8 @@ class Event:
         self.location = location
         self.seq = 0
         self.position = 0
-        self.size = 512 + max(size, len(properties_json or b""))
+        # Itself, and its JSON twice: as properties and as the whole object.
+        self.size = 1024 + 2 * max(size, len(properties_json or b""))
         self._properties_json = properties_json
         self._json: bytes | None = None
 
@@ -117,7 +118,7 @@ class Batch(msgspec.Struct, frozen=True):
 class Bus:
     """``listened`` and ``idle`` bound the log, in bytes, with and without subscribers."""
 
-    def __init__(self, listened: int = 16 * 2**20, idle: int = 2**20) -> None:
+    def __init__(self, listened: int = 6 * 2**20, idle: int = 2**20) -> None:
         self._listened, self._idle = listened, idle
         self._log: deque[Event] = deque()
         self._size = 0
@@ -135,6 +136,11 @@ class Bus:
     def end(self) -> int:
         """The position the next event will get."""
         return self._next
+
+    @property
+    def audience(self) -> int:
+        """How many read."""
+        return len(self._subscriptions)
 
     def hold_with(self, hold: Callable[[Event], bool]) -> None:
         """Let the store hold events back until what precedes them is committed: ``hold`` takes an

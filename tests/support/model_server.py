@@ -277,7 +277,7 @@ def last_text(body: dict[str, Any]) -> str:
 def by_rule(body: dict[str, Any]) -> Reply:
     """For benchmarks. After a tool result: "done". To ``RUN: <command>``: a bash call; to
     ``ROUNDS <n>``: n bash calls, one after the other and no two the same; to ``CHUNKS <n>``: n
-    chunks of text."""
+    chunks of text at once, to ``PACED <n>``: one each 2 ms."""
     messages = body["messages"]
     at = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=-1)
     said = last_text({"messages": [messages[at]]}).strip('"')
@@ -290,9 +290,19 @@ def by_rule(body: dict[str, Any]) -> Reply:
         return _FINISHED
     if said.startswith("RUN: "):
         return tool("bash", command=said[5:])
+    if said.startswith("PACED "):
+        return paced(int(said.split()[1]), 0.002)
     if said.startswith("CHUNKS "):
         return text(*["twenty characters ok "] * int(said.split()[1]))
     return _HELLO
+
+
+def paced(count: int, seconds: float) -> Reply:
+    """That many chunks of text, one each so many seconds."""
+    chunks: list[Any] = []
+    for _ in range(count):
+        chunks += [delta({"content": "twenty characters ok "}), seconds]
+    return Reply([*chunks, delta({}, "stop", usage=usage()), DONE])
 
 
 _HELLO = text("Hello ", "world")

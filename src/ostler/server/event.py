@@ -5,7 +5,8 @@ what it missed: exactly, while the bus still has it; else a ``server.gap`` and t
 everything that changed since.
 """
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from ostler.events import GLOBAL, Batch, Bus, Event, Subscription, parse_cursor
 from ostler.schema.event import (
@@ -18,6 +19,10 @@ from ostler.server.asgi import Stream
 from ostler.server.operation import Context, operation
 from ostler.store import Store
 
+PAUSE_PER_READER, LONGEST_PAUSE = 0.0002, 0.05
+"""Seconds between two batches for a reader: 0.2 ms for one alone, 40 ms for each of 200."""
+PIECE = 16 * 1024
+"""Bytes handed over at once, about."""
 HEARTBEAT_SECONDS = 10.0
 _HEADERS = [
     ("cache-control", "no-cache, no-transform"),
@@ -58,7 +63,7 @@ async def _frames(
             yield frame(Event(ServerGap(), GLOBAL), False)
             yield _replayed(store, cursor.seq, directory, frame)
         seq = cursor.seq if cursor is not None else 0
-        async for batch in _batches(subscription):
+        async for batch in _batches(subscription, bus):
             if batch is None:
                 yield frame(Event(ServerHeartbeat(), GLOBAL), False)
                 continue
@@ -67,16 +72,38 @@ async def _frames(
                 yield _replayed(store, seq, directory, frame)
             if batch.events:
                 seq = max(seq, batch.events[-1].seq)
-                yield b"".join(frame(event, True) for event in batch.events)
+                for piece in _pieces(batch.events, frame):
+                    yield piece
                 if directory is not None and _disposed(batch):
                     return
 
 
-async def _batches(subscription: Subscription) -> AsyncIterator[Batch | None]:
-    """Batches as they come; None when a heartbeat is due."""
+async def _batches(subscription: Subscription, bus: Bus) -> AsyncIterator[Batch | None]:
+    """Batches as they come; None when a heartbeat is due.
+
+    After each there is a pause that grows with the number of readers: what happens meanwhile is
+    sent at once, so that a large audience costs the turns little.
+    """
     while True:
         batch = await subscription.next(HEARTBEAT_SECONDS)
         yield batch if batch.events or batch.dropped else None
+        await asyncio.sleep(min(LONGEST_PAUSE, PAUSE_PER_READER * bus.audience))
+
+
+def _pieces(batch: list[Event], frame: Frame) -> Iterator[bytes]:
+    """The events' frames, some at a time: what is handed over at once stays in memory until a slow
+    reader has taken it."""
+    piece: list[bytes] = []
+    size = 0
+    for event in batch:
+        framed = frame(event, True)
+        piece.append(framed)
+        size += len(framed)
+        if size >= PIECE:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
 
 
 def _replayed(store: Store, seq: int, directory: str | None, frame: Frame) -> bytes:
