@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers clients try test lint types layers unit format bench docs clean lock
+.PHONY: conformance conformance-record help install peers clients try test lint types layers unit format bench docs clean lock
 PEERS := .venv-peers
 CLIENTS := tests/clients/node_modules
 
@@ -80,3 +80,9 @@ lock: $(STAMP)  ## pin the dependencies anew
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(PEERS) $(CLIENTS) site dist build .mypy_cache .ruff_cache .pytest_cache
+
+conformance: $(STAMP)  ## replay the original's transcripts against Ostler
+	@$(BIN)/python -m conformance check
+
+conformance-record: $(STAMP)  ## record them anew from the original (OPENCODE_BINARY=…)
+	@$(BIN)/python -m conformance record

@@ -67,7 +67,6 @@ def _failed(message: AssistantMessage, now: int) -> AssistantMessage:
     return msgspec.structs.replace(
         message,
         error=aborted_error(MESSAGE),
-        finish=message.finish or "error",
         time=AssistantTime(created=message.time.created, completed=now),
     )
 
@@ -88,5 +87,4 @@ def _unanswered(store: Store, prompt: UserMessage, now: int) -> AssistantMessage
         cost=0,
         tokens=NO_TOKENS,
         error=aborted_error(MESSAGE),
-        finish="error",
     )

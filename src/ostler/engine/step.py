@@ -264,7 +264,6 @@ class Step:
             message,
             error=error,
             structured=self._structured.value if self._structured else None,
-            finish=message.finish or ("error" if error is not None else None),
             time=AssistantTime(created=message.time.created, completed=ids.now_ms()),
         )
         store.messages.save(message)

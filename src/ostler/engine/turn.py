@@ -237,7 +237,7 @@ def _answered(user: Entry, last: Entry | None) -> bool:
     message = last.message
     if message.parentID != user.message.id:
         return False
-    if message.error is not None and message.finish == "error":
+    if message.error is not None:
         return True
     if not message.finish or message.finish in ("tool-calls", "unknown"):
         return False
