@@ -65,8 +65,11 @@ def events(seen: list[dict[str, Any]]) -> list[str]:
     lines: list[str] = []
     for event in seen:
         line = _line(event["type"], event.get("properties") or {})
-        if line is not None and (not lines or lines[-1] != line):
-            lines.append(line)
+        if line is None or (lines and lines[-1] == line):
+            continue
+        if line == "status idle" and lines and lines[-1] == "session.idle":
+            continue  # idle is idle, however often it is said
+        lines.append(line)
     return lines
 
 

@@ -278,7 +278,7 @@ class Permissions:
 
 def _denial(rules: Sequence[PermissionRule], permission: str) -> str:
     relevant = [
-        {"permission": r.permission, "pattern": r.pattern, "action": r.action}
+        {"permission": r.permission, "action": r.action, "pattern": r.pattern}
         for r in rules
         if matches(permission, r.permission)
     ]

@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import pytest
-
 from conformance.__main__ import HERE, compare, differences, scenarios, transcript_of
 from conformance.normal import Normal, events
 

@@ -38,6 +38,9 @@ class Snapshots(Protocol):
 
     async def diff(self, since: str, until: str | None = None) -> list[SnapshotFileDiff]: ...
 
+    async def patch(self, since: str) -> str:
+        """What changed since a snapshot, as one text of git's."""
+
     async def restore(self, snapshot: str) -> None: ...
 
     async def restore_files(self, files: Mapping[str, str]) -> None:

@@ -11,13 +11,13 @@ from ostler.schema.errors import NotFound
 from ostler.schema.event import SessionDiff
 from ostler.schema.message import MessageWithParts, UserMessage
 from ostler.schema.part import PatchPart, TextPart, ToolPart
-from ostler.schema.session import Session, SessionRevert, SessionRevertInput, SnapshotFileDiff
+from ostler.schema.session import Session, SessionRevert, SessionRevertInput
 
 
 async def revert(instance: Instance, session_id: str, body: SessionRevertInput) -> Session:
     """Undo the file changes made from the point on and remember the point; messages stay until
     the next prompt. Raises NotFound, SessionBusy."""
-    async with instance.runs.exclusively(session_id):
+    async with instance.runs.exclusively(session_id, announce=False):
         session = instance.store.sessions.get(session_id)
         messages = instance.store.messages.history(session_id)
         point, patches = find_point(messages, body)
@@ -28,18 +28,19 @@ async def revert(instance: Instance, session_id: str, body: SessionRevertInput) 
             snapshot = await instance.snapshots.track()
         await instance.snapshots.restore_files(_first_states(patches))
         diffs = await instance.snapshots.diff(snapshot) if snapshot else []
+        patch = await instance.snapshots.patch(snapshot) if snapshot else ""
         instance.bus.publish(
             SessionDiff(sessionID=session_id, diff=diffs),
             instance.location,
             size=sum(len(d.patch or "") for d in diffs),
         )
-        point = msgspec.structs.replace(point, snapshot=snapshot, diff=_joined(diffs))
+        point = msgspec.structs.replace(point, snapshot=snapshot, diff=patch)
         return sessions.touch(instance, instance.store.sessions.get(session_id), revert=point)
 
 
 async def unrevert(instance: Instance, session_id: str) -> Session:
     """Bring the files back to where they were before the revert. Raises NotFound, SessionBusy."""
-    async with instance.runs.exclusively(session_id):
+    async with instance.runs.exclusively(session_id, announce=False):
         session = instance.store.sessions.get(session_id)
         if session.revert is None:
             return session
@@ -117,7 +118,3 @@ def _first_states(patches: Sequence[PatchPart]) -> dict[str, str]:
         for file in patch.files:
             states.setdefault(file, patch.hash)
     return states
-
-
-def _joined(diffs: Sequence[SnapshotFileDiff]) -> str:
-    return "".join(d.patch or "" for d in diffs)

@@ -85,18 +85,22 @@ class Runs:
         await asyncio.wait((task,))
 
     @asynccontextmanager
-    async def exclusively(self, session_id: str) -> AsyncIterator[asyncio.Event]:
+    async def exclusively(
+        self, session_id: str, announce: bool = True
+    ) -> AsyncIterator[asyncio.Event]:
         """Hold an idle session for something that is no turn; the event is set when it is to be
-        aborted. Raises SessionBusy."""
+        aborted. ``announce``: say that it is busy, then idle. Raises SessionBusy."""
         if self.busy(session_id) or self._instance.store.turns.owner_elsewhere(session_id):
             raise SessionBusy(session_id)
         self._held[session_id] = aborted = asyncio.Event()
-        self._announce(session_id, StatusBusy())
+        if announce:
+            self._announce(session_id, StatusBusy())
         try:
             yield aborted
         finally:
             del self._held[session_id]
-            self._announce(session_id, StatusIdle())
+            if announce:
+                self._announce(session_id, StatusIdle())
 
     async def close(self) -> None:
         """Abort everything."""

@@ -19,6 +19,7 @@ from ostler.schema.session import (
     SessionTime,
     SessionUpdateInput,
     Unattended,
+    add_tokens,
 )
 
 __all__ = ["NO_TOKENS", "create", "create_from", "delete", "fork", "message_path", "update"]
@@ -123,8 +124,6 @@ def fork(instance: Instance, session_id: str, message_id: str | None) -> Session
     copy = create(
         instance,
         title=_forked_title(original.title),
-        agent=original.agent,
-        model=original.model,
         metadata=original.metadata,
         permission=original.permission,
         unattended=original.unattended,
@@ -146,6 +145,13 @@ def fork(instance: Instance, session_id: str, message_id: str | None) -> Session
             if tail is not None:
                 own["tail_start_id"] = renamed.get(tail, tail)
             store.messages.save_part(msgspec.structs.replace(part, **own))
+    answers = [m.info for m in messages if isinstance(m.info, AssistantMessage)]
+    tokens = NO_TOKENS
+    for answer in answers:
+        tokens = add_tokens(tokens, answer.tokens)
+    store.sessions.save(
+        msgspec.structs.replace(copy, cost=sum(a.cost for a in answers), tokens=tokens)
+    )
     return copy
 
 

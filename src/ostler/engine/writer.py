@@ -236,7 +236,7 @@ def resolve_call(call: ToolCall, tools: dict[str, Tool]) -> tuple[str, dict[str,
     tool or the arguments are no JSON object."""
     name = call.name if call.name in tools else call.name.lower()
     if name not in tools:
-        offered = ", ".join(sorted(tools))
+        offered = ", ".join(sorted({*tools, "invalid"}))
         return "invalid", {
             "tool": call.name,
             "error": f"Model tried to call unavailable tool '{call.name}'. "

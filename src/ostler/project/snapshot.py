@@ -58,6 +58,9 @@ class NoSnapshots:
     async def diff(self, since: str, until: str | None = None) -> list[SnapshotFileDiff]:
         return []
 
+    async def patch(self, since: str) -> str:
+        return ""
+
     async def restore(self, snapshot: str) -> None:
         return None
 
@@ -96,6 +99,12 @@ class GitSnapshots:
         """The changes between two snapshots, by name. Raises SnapshotFailed."""
         until = until or await self.track()
         return await self._work(lambda r: list(_diffs(r, since, until)))
+
+    async def patch(self, since: str) -> str:
+        """What changed between a snapshot and now, in git's words and at most ``MAX_PATCHES``
+        characters. Raises SnapshotFailed."""
+        until = await self.track()
+        return await self._work(lambda r: _git_patch(r, since, until))
 
     async def restore(self, snapshot: str) -> None:
         """Bring back every file of a snapshot; files made since stay. Raises SnapshotFailed."""
@@ -322,6 +331,13 @@ def _diffs(
             deletions=patch.deletions,
             status=status,
         )
+
+
+def _git_patch(repository: "pygit2.Repository", since: str, until: str | None) -> str:
+    if until is None or since == until:
+        return ""
+    text = _tree(repository, since).diff_to_tree(_tree(repository, until)).patch or ""
+    return str(text)[:MAX_PATCHES].rstrip("\n")
 
 
 def _content(repository: "pygit2.Repository", blob_id: Any) -> bytes:

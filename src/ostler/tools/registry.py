@@ -83,17 +83,6 @@ def takes_patches(model_api_id: str) -> bool:
     return "gpt-" in model_api_id and "oss" not in model_api_id and "gpt-4" not in model_api_id
 
 
-def find(name: str, tools: Mapping[str, Tool], advertised: Iterable[str]) -> Tool | str:
-    """The tool a model called, trying the name in lower case too; else the text of the error that
-    goes to the tool ``invalid``."""
-    usable = {*advertised, "invalid"}
-    for candidate in (name, name.lower()):
-        if candidate in tools and candidate in usable:
-            return tools[candidate]
-    available = ", ".join(sorted(usable & tools.keys()))
-    return f"Model tried to call unavailable tool '{name}'. Available tools: {available}."
-
-
 def _has_question(environment: Mapping[str, str]) -> bool:
     return environment.get("OPENCODE_CLIENT", "cli") in _QUESTION_CLIENTS or _flag(
         environment, "OPENCODE_ENABLE_QUESTION_TOOL"
