@@ -163,11 +163,17 @@ class Runtime:
         self.store.close()
 
     async def _clean_up(self) -> None:
-        """Remove old tool outputs, a minute after the start and then hourly (OpenCode 1.18)."""
+        """Remove what is old, a minute after the start and then hourly (OpenCode 1.18)."""
         await asyncio.sleep(60)
         while True:
-            await asyncio.to_thread(clean_up, self.paths.tool_output)
+            await self.clean_up()
             await asyncio.sleep(3600)
+
+    async def clean_up(self) -> None:
+        """Remove tool outputs and snapshots that are older than a week."""
+        await asyncio.to_thread(clean_up, self.paths.tool_output)
+        for instance in self.instances():
+            await instance.snapshots.collect()
 
     # ── building an instance ─────────────────────────────────────────────────────────────────
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -217,3 +218,22 @@ async def test_two_processes_share_a_checkout(root: Path, data: Path) -> None:
         (root / "a.txt").write_text(f"{round_}\n")
         first, second = await asyncio.gather(*(s.track() for s in both))
         assert first == second
+
+
+async def test_collecting_removes_what_is_older_than_a_week(root: Path, data: Path) -> None:
+    snapshots = snapshots_of(root, data)
+    (root / "a.txt").write_text("first\n")
+    old = await snapshots.track()
+    (root / "a.txt").write_text("second\n")
+    current = await snapshots.track()
+    assert old
+    assert current
+    long_ago = time.time() - 8 * 24 * 3600
+    for path in data.rglob("objects/*/*"):
+        os.utime(path, (long_ago, long_ago))
+    await snapshots.collect()
+    with pytest.raises(SnapshotFailed):
+        await snapshots.restore(old)
+    (root / "a.txt").write_text("third\n")
+    await snapshots.restore(current)
+    assert (root / "a.txt").read_text() == "second\n"
