@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ostler import __version__
+from ostler.schema import auth, message, part, session
 from ostler.schema import event as events
 from ostler.schema.event import Properties
 from ostler.server.asgi import Response, encode
@@ -65,6 +66,10 @@ def document() -> bytes:
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     by_type = dict(zip(map(_key, types), (_tidy(s) for s in schemas), strict=True))
     components = {name: _tidy(schema) for name, schema in components.items()}
+    named = {name: _tidy(s) for name, s in _named_unions().items()}
+    dissolve = _Dissolve(components, named)
+    by_type = {key: dissolve.schema(schema) for key, schema in by_type.items()}
+    components = dissolve.components()
     paths: dict[str, dict[str, Any]] = {}
     for found in OPERATIONS:
         paths.setdefault(found.path, {})[found.method.lower()] = _operation(found, by_type)
@@ -78,6 +83,143 @@ def document() -> bytes:
             "components": {"schemas": components},
         }
     )
+
+
+_LEFT_OUT = ("title", "default", "discriminator")
+# What clients generate types for, by OpenCode's names; every other struct is written out where it
+# is used.
+_NAMES = frozenset(
+    [
+        "Agent",
+        "AgentConfig",
+        "AgentPart",
+        "AgentPartInput",
+        "ApiAuth",
+        "APIError",
+        "AssistantMessage",
+        "AttachmentConfig",
+        "Command",
+        "CompactionPart",
+        "Config",
+        "ContentFilterError",
+        "ContextOverflowError",
+        "FileContent",
+        "FileNode",
+        "FilePart",
+        "FilePartInput",
+        "FilePartSourceText",
+        "FileSource",
+        "FormatterStatus",
+        "ImageAttachmentConfig",
+        "LSPStatus",
+        "McpOAuthConfig",
+        "MessageAbortedError",
+        "MessageOutputLengthError",
+        "Model",
+        "OAuth",
+        "OutputFormatJsonSchema",
+        "OutputFormatText",
+        "PatchPart",
+        "Path",
+        "PermissionRequest",
+        "PermissionRule",
+        "Project",
+        "ProjectCommands",
+        "ProjectIcon",
+        "ProjectTime",
+        "Provider",
+        "ProviderAuthError",
+        "ProviderConfig",
+        "Pty",
+        "QuestionInfo",
+        "QuestionOption",
+        "QuestionRequest",
+        "QuestionTool",
+        "Range",
+        "ReasoningPart",
+        "ResourceSource",
+        "RetryPart",
+        "ServerConfig",
+        "Session",
+        "SnapshotFileDiff",
+        "SnapshotPart",
+        "StepFinishPart",
+        "StepStartPart",
+        "StructuredOutputError",
+        "SubtaskPart",
+        "SubtaskPartInput",
+        "Symbol",
+        "SymbolSource",
+        "TextPart",
+        "TextPartInput",
+        "Todo",
+        "ToolListItem",
+        "ToolPart",
+        "ToolStateCompleted",
+        "ToolStateError",
+        "ToolStatePending",
+        "ToolStateRunning",
+        "UnknownError",
+        "UserMessage",
+        "VcsFileDiff",
+        "VcsFileStatus",
+        "VcsInfo",
+        "WellKnownAuth",
+        "Worktree",
+        "WorktreeCreateInput",
+    ]
+)
+
+
+def _named_unions() -> dict[str, Any]:
+    """Schemas that have a name although no struct stands for them."""
+    kinds = {
+        "Auth": auth.Auth,
+        "FilePartSource": part.FilePartSource,
+        "Message": message.Message,
+        "OutputFormat": message.OutputFormat,
+        "Part": part.Part,
+        "SessionStatus": session.SessionStatus,
+        "ToolState": part.ToolState,
+    }
+    schemas, _ = msgspec.json.schema_components(list(kinds.values()), ref_template=_REF)
+    return dict(zip(kinds, schemas, strict=True))
+
+
+class _Dissolve:
+    """Writes structs without a public name out where they are used, and puts names in the place of
+    unions that have one."""
+
+    def __init__(self, components: dict[str, Any], named: dict[str, Any]) -> None:
+        self._components = components
+        self._named = {encode(self._written(s)): name for name, s in named.items()}
+        self._unions = {name: self._written(s) for name, s in named.items()}
+
+    def components(self) -> dict[str, Any]:
+        kept = {n: self._inside(s) for n, s in self._components.items() if n in _NAMES}
+        unions = {name: self._inside(schema) for name, schema in self._unions.items()}
+        return {**kept, **unions}
+
+    def schema(self, schema: Any) -> Any:
+        """The schema as the document shows it."""
+        written = self._written(schema)
+        name = self._named.get(encode(written))
+        return {"$ref": _REF.format(name=name)} if name else self._inside(written)
+
+    def _inside(self, schema: Any) -> Any:
+        """The schema with what is inside of it dissolved, itself not named."""
+        if isinstance(schema, dict):
+            return {key: self.schema(value) for key, value in schema.items()}
+        return [self.schema(item) for item in schema] if isinstance(schema, list) else schema
+
+    def _written(self, schema: Any) -> Any:
+        """A reference to a struct without a public name gives way to the struct."""
+        while isinstance(schema, dict) and "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            if name in _NAMES or name not in self._components:
+                return schema
+            schema = {**self._components[name], **{k: v for k, v in schema.items() if k != "$ref"}}
+        return schema
 
 
 def _event_types() -> list[type[Properties]]:
@@ -109,7 +251,9 @@ def _tidy(schema: Any) -> Any:
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    result = {k: _tidy(v) for k, v in schema.items() if k not in ("title", "default")}
+    result = {k: _tidy(v) for k, v in schema.items() if k not in _LEFT_OUT}
+    if "properties" in schema:  # whose keys are names, such as "title"
+        result["properties"] = {name: _tidy(v) for name, v in schema["properties"].items()}
     if "anyOf" in result:
         options = [o for o in result["anyOf"] if o != {"type": "null"}]
         result["anyOf"] = options
