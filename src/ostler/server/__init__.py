@@ -16,6 +16,7 @@ NOUNS = (
     "pty",
     "question",
     "session",
+    "share",
     "tool",
     "tui",
     "turn",
