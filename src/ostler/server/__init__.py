@@ -20,6 +20,7 @@ NOUNS = (
     "tool",
     "tui",
     "turn",
+    "v2",
     "vcs",
     "worktree",
 )

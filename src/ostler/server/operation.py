@@ -124,7 +124,12 @@ class Context:
 def requested_directory(request: Request) -> str | None:
     """The directory a request names, percent-decoded once more (OpenCode 1.18); None: the
     server's own."""
-    named = request.query.get("directory") or request.headers.get("x-opencode-directory")
+    query = request.query
+    named = (
+        query.get("directory")
+        or query.get("location[directory]")
+        or request.headers.get("x-opencode-directory")
+    )
     return unquote(named, errors="surrogateescape") if named else None
 
 
