@@ -6,7 +6,7 @@ Schema is generated from the struct. A tool sees the world through its ToolConte
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -169,6 +169,7 @@ def decode(tool_id: str, arguments: dict[str, Any], params: type[P]) -> P:
         ) from None
 
 
+@cache
 def schema_of(params: type[msgspec.Struct]) -> dict[str, Any]:
     """The struct's JSON Schema, with nested structs in place and null never an option: models
     leave optional keys out."""
