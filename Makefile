@@ -53,8 +53,9 @@ layers: $(STAMP)  ## imports go down the layers
 
 clients:  ## bring OpenCode's own clients, for their tests, where npm is
 	@if ! command -v npm >/dev/null; then echo "npm is not here: clients are not tested"; \
-	elif [ ! -d $(CLIENTS)/opencode-ai ]; then echo "Bringing clients into $(CLIENTS) (once)"; \
-	  cd $(dir $(CLIENTS)) && npm install --no-package-lock --no-audit --no-fund --loglevel=error; fi
+	elif [ ! $(CLIENTS)/.installed -nt $(dir $(CLIENTS))package.json ]; then echo "Bringing clients into $(CLIENTS) (once)"; \
+	  cd $(dir $(CLIENTS)) && npm install --no-package-lock --no-audit --no-fund --loglevel=error && \
+	  touch node_modules/.installed; fi
 
 unit: $(STAMP) peers clients  ## the tests, in parallel
 	@if command -v npm >/dev/null && command -v tmux >/dev/null; \

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
@@ -13,15 +14,17 @@ from ostler.config import agents as agent_config
 from ostler.config.commands import build_commands
 from ostler.config.instructions import Instructions
 from ostler.config.skills import find_skills
+from ostler.config.trust import Trust
 from ostler.engine import recovery
 from ostler.engine.instance import Hooks, Instance, Tasks
 from ostler.engine.runs import Runs
 from ostler.events import Bus, Location
+from ostler.integrations.mcp.servers import McpServers
 from ostler.integrations.terminal import Terminals
 from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections, Models
 from ostler.permission import DEFAULT_DEADLINE, Permissions
-from ostler.project.identity import Identity, identify
+from ostler.project.identity import NO_WORKTREE, Identity, identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
 from ostler.schema.config import Config, ReferenceConfig, ServerConfig
@@ -51,6 +54,8 @@ from ostler.tools.shell import choose
 from ostler.tools.tool import Edited
 from ostler.tools.truncate import clean_up
 
+_RUNS_CODE = ("type", "command", "environment", "cwd")
+"""Keys of a local MCP server that decide what is run."""
 MOST_INSTANCES = 64
 """Directories kept ready; one with work going on is kept in any case."""
 
@@ -147,6 +152,7 @@ class Runtime:
         instance.questions.close()
         await instance.runs.close()
         await instance.terminals.close()
+        await instance.mcp.close()
         await instance.tasks.close()
         self._loaded.pop(directory, None)
         self.store.commit()
@@ -228,6 +234,7 @@ class Runtime:
             version=__version__,
             hooks=Hooks(),
             terminals=self._terminals(directory, config, location),
+            mcp=self._mcp(directory, identity, loaded, location),
         )
         instance.runs = Runs(instance)
         self._loaded[directory] = msgspec.structs.replace(
@@ -294,6 +301,33 @@ class Runtime:
 
         shell = choose(config, self.environment, refused=())
         return Terminals(directory, shell, self.environment, told)
+
+    def _mcp(
+        self, directory: str, identity: Identity, loaded: LoadedConfig, location: Location
+    ) -> McpServers:
+        root = directory if identity.worktree == NO_WORKTREE else identity.worktree
+        trust = Trust(self.paths.state, self.environment, loaded.trusts_everything())
+
+        def held_back(name: str) -> str | None:
+            if not loaded.from_project(("mcp", name), _RUNS_CODE) or trust.holds(root):
+                return None
+            return (
+                f"Held back: this project's configuration would run {name}, and the project is not "
+                f"trusted. To trust it: ostler trust {shlex.quote(root)}"
+            )
+
+        config = loaded.config
+        timeout = config.experimental.mcp_timeout if config.experimental else None
+        return McpServers(
+            config.mcp or {},
+            directory=directory,
+            environment=self.environment,
+            version=__version__,
+            data=self.paths.data,
+            call_seconds=timeout / 1000 if timeout else None,
+            held_back=held_back,
+            tell=lambda event: self.bus.publish(event, location),
+        )
 
     def _questions(self, location: Location, config: Config) -> Questions:
         def asked(request: QuestionRequest) -> None:

@@ -29,6 +29,7 @@ SHOWS = {
     "docs/serve.md": ['"finish":"stop"', "server.connected", '"unattended"'],
     "docs/models.md": ["rehearsal/rehearsal", "edit a.txt"],
     "docs/permissions.md": [],
+    "docs/trust.md": ["Trusted: ", "No longer trusted: "],
 }
 
 

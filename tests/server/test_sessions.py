@@ -149,13 +149,3 @@ async def test_sessions_of_every_project(tmp_path: Path) -> None:
         assert here not in [s["id"] for s in await ostler.get(route)]
         assert here in [s["id"] for s in await ostler.get(route, archived="true")]
         assert await ostler.post(f"/experimental/session/{here}/background") is False
-
-
-async def test_configured_mcp_servers_are_listed_as_they_are(tmp_path: Path) -> None:
-    config = {"mcp": {"a": {"type": "local", "command": ["a"]}, "b": {"enabled": False}}}
-    async with serving(tmp_path, config=config) as ostler:
-        statuses = await ostler.get("/mcp")
-        assert {name: s["status"] for name, s in statuses.items()} == {
-            "a": "failed",
-            "b": "disabled",
-        }

@@ -1,6 +1,6 @@
 """Commands: named prompt templates, and how arguments get into them.
 
-Sources (later ones win): built-in, configuration and markdown, MCP prompts; skills where the name
+Sources (later ones win): built-in, configuration and markdown; skills where the name
 is free. Expansion follows OpenCode 1.18 step by step.
 """
 
@@ -53,10 +53,8 @@ _ARGUMENT = re.compile(r"\[Image \d+\]|\"[^\"]*\"|'[^']*'|[^\s\"']+")
 _PLACE = re.compile(r"\$(\d+)")
 
 
-def build_commands(
-    config: Config, skills: Iterable[Skill], prompts: Iterable[Command] = ()
-) -> dict[str, Command]:
-    """By name. ``prompts`` are those of MCP servers."""
+def build_commands(config: Config, skills: Iterable[Skill]) -> dict[str, Command]:
+    """By name."""
     commands = {
         "init": Command(
             name="init",
@@ -77,8 +75,6 @@ def build_commands(
     }
     for name, entry in (config.command or {}).items():
         commands[name] = _configured(name, entry)
-    for prompt in prompts:
-        commands[prompt.name] = prompt
     for skill in skills:
         if skill.name not in commands:
             commands[skill.name] = _of_skill(skill)

@@ -26,9 +26,11 @@ class Folder(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """Files to read before the folders, the folders, and files to read after them."""
+    """Files to read before the folders (the user's, then the project's), the folders, and files to
+    read after them."""
 
     before: list[str]
+    project: list[str]
     folders: list[Folder]
     after: list[str]
 
@@ -41,8 +43,7 @@ def layout(directory: str, worktree: str, paths: Paths, environment: Mapping[str
         before.append(os.path.abspath(named))
     with_project = not is_set(environment, "OPENCODE_DISABLE_PROJECT_CONFIG")
     upward = list(ancestors(directory, worktree)) if with_project else []
-    for folder in reversed(upward):
-        before += [os.path.join(folder, name) for name in PROJECT_FILES]
+    project = [os.path.join(folder, name) for folder in reversed(upward) for name in PROJECT_FILES]
     folders = [Folder(paths.config, reads_files=False, project=False)]
     folders += [
         Folder(os.path.join(folder, ".opencode"), reads_files=True, project=True)
@@ -54,7 +55,7 @@ def layout(directory: str, worktree: str, paths: Paths, environment: Mapping[str
         folders.append(Folder(os.path.abspath(extra), reads_files=True, project=False))
     managed = environment.get("OPENCODE_TEST_MANAGED_CONFIG_DIR") or MANAGED
     after = [os.path.join(managed, name) for name in PROJECT_FILES]
-    return Layout(before, _once(folders), after)
+    return Layout(before, project, _once(folders), after)
 
 
 def ancestors(directory: str, worktree: str) -> Iterator[str]:

@@ -25,11 +25,13 @@ Stamp = tuple[str, int, int]
 
 
 class Source(msgspec.Struct, frozen=True):
-    """One layer: a file, a folder's markdown, or text from the environment."""
+    """One layer: a file, a folder's markdown, or text from the environment. ``project``: it came
+    with the project, and is to be trusted as little as that."""
 
     name: str
     raw: Raw
     text: str | None = None
+    project: bool = False
 
 
 class LoadedConfig(msgspec.Struct, frozen=True):
@@ -51,6 +53,15 @@ class LoadedConfig(msgspec.Struct, frozen=True):
                 return source.name, place
         return None
 
+    def trusts_everything(self) -> bool:
+        """Whether the user's own configuration lets every project run its code."""
+        return any(s.raw.get("trust") is True for s in self.sources if not s.project)
+
+    def from_project(self, path: Path, keys: Sequence[str]) -> bool:
+        """Whether the project itself says anything under ``path`` about one of ``keys``."""
+        layers = [source.raw for source in self.sources if source.project]
+        return any(_has(raw, (*path, key)) for raw in layers for key in keys)
+
 
 def load(
     directory: str,
@@ -67,6 +78,8 @@ def load(
         loading.add(Source(url, document))
     for file in plan.before:
         loading.file(file)
+    for file in plan.project:
+        loading.file(file, project=True)
     folders = [folder for folder in plan.folders if os.path.isdir(folder.path)]
     for folder in folders:
         loading.folder(folder)
@@ -115,7 +128,7 @@ class _Loading:
         self.sources.append(source)
         self.merged = merge(self.merged, source.raw)
 
-    def file(self, path: str) -> None:
+    def file(self, path: str, project: bool = False) -> None:
         try:
             with open(path, encoding="utf-8") as source:
                 text = source.read()
@@ -123,23 +136,23 @@ class _Loading:
             return
         except (OSError, UnicodeDecodeError) as e:
             raise ConfigError(f"{path} cannot be read: {e}", path=path) from None
-        self.text(text, path, os.path.dirname(path))
+        self.text(text, path, os.path.dirname(path), project)
 
-    def text(self, text: str, name: str, directory: str) -> None:
+    def text(self, text: str, name: str, directory: str, project: bool = False) -> None:
         resolved = substitute(text, name, directory, self._environment, self._paths.home)
         raw, warnings = legacy.normalise_file(parse(resolved, name), name)
         check(raw, name, text)
         self.warnings += [*warnings, *unknown_keys(raw, name, text)]
-        self.add(Source(name, legacy.absolute_plugins(raw, name), text))
+        self.add(Source(name, legacy.absolute_plugins(raw, name), text, project))
 
     def folder(self, folder: Folder) -> None:
         if folder.reads_files:
             for name in ("opencode.json", "opencode.jsonc"):
-                self.file(os.path.join(folder.path, name))
+                self.file(os.path.join(folder.path, name), folder.project)
         found = entries.read_folder(folder.path)
         self.warnings += found.warnings
         if found.raw:
-            self.add(Source(folder.path, found.raw))
+            self.add(Source(folder.path, found.raw, project=folder.project))
 
 
 def _has(raw: Any, path: Path) -> bool:
@@ -154,7 +167,7 @@ def _has(raw: Any, path: Path) -> bool:
 
 
 def _stamps(plan: Layout) -> list[Stamp]:
-    files = [*plan.before, *plan.after]
+    files = [*plan.before, *plan.project, *plan.after]
     for folder in plan.folders:
         files.append(folder.path)
         if folder.reads_files:

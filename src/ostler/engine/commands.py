@@ -1,13 +1,16 @@
 """Running a command: its template, filled and expanded, becomes a prompt."""
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from ostler import ids
-from ostler.config.commands import SHELL_SECONDS, expand
+from ostler.config.commands import SHELL_SECONDS, expand, split_arguments
 from ostler.engine import mentions, submit
 from ostler.engine.instance import Instance
 from ostler.schema.agent import Agent, Command
-from ostler.schema.errors import NotFound
+from ostler.schema.errors import DomainError, NotFound
 from ostler.schema.event import CommandExecuted
 from ostler.schema.message import CommandInput, MessageWithParts, PromptInput, PromptModel
 from ostler.schema.part import ModelRef, PartInput, SubtaskPartInput
@@ -15,20 +18,56 @@ from ostler.schema.session import Session
 from ostler.tools import process
 from ostler.tools.shell import choose, tool_command
 
+if TYPE_CHECKING:
+    import mcp_types as types
+
+    from ostler.integrations.mcp.connection import Connection
+
+
+async def available(instance: Instance) -> dict[str, Command]:
+    """By name: the configured commands, and the prompts of MCP servers, which come first."""
+    await instance.mcp.ready()
+    prompts = instance.mcp.prompts()
+    if not prompts:
+        return instance.commands
+    made = await asyncio.gather(*(_of_prompt(n, c, p) for n, (c, p) in prompts.items()))
+    return {**instance.commands, **{command.name: command for command in made}}
+
+
+async def _of_prompt(name: str, connection: "Connection", prompt: "types.Prompt") -> Command:
+    """A prompt as a list shows it: with the places ``$1`` … for its arguments. One that the server
+    does not give so, because it checks them, has no text to show."""
+    from ostler.integrations.mcp.connection import McpError
+
+    places = {a.name: f"${n}" for n, a in enumerate(prompt.arguments or (), 1)}
+    try:
+        template = await connection.template(prompt.name, places)
+    except McpError:
+        template = ""
+    return Command(
+        name=name,
+        template=template,
+        hints=list(places.values()),
+        description=prompt.description,
+        source="mcp",
+    )
+
 
 async def run(instance: Instance, session_id: str, body: CommandInput) -> MessageWithParts:
     """Prompt the session with a command and wait for the answer.
 
-    Raises NotFound for the session, command, agent or model, and as ``submit.prompt`` does.
+    Raises NotFound for the session, command, agent or model, and as ``submit.prompt`` does;
+    DomainError when an MCP server does not give its prompt.
     """
     session = instance.store.sessions.get(session_id)
-    command = instance.commands.get(body.command)
+    commands = await available(instance)
+    command = commands.get(body.command)
     if command is None:
-        names = ", ".join(sorted(instance.commands))
+        names = ", ".join(sorted(commands))
         raise NotFound(f'Command not found: "{body.command}". Available commands: {names}')
     agent = submit.choose_agent(instance, session, command.agent or body.agent)
     model = _model(instance, session, command, body, agent)
-    text = await expand(command.template, body.arguments, lambda c: _shell(instance, c))
+    text = await _text(instance, command, body.arguments)
     message_id = body.messageID or ids.new("msg")
     prompt = _prompt(instance, command, body, agent, model, text)
     answer = await submit.prompt(
@@ -44,6 +83,25 @@ async def run(instance: Instance, session_id: str, body: CommandInput) -> Messag
         instance.location,
     )
     return answer
+
+
+async def _text(instance: Instance, command: Command, arguments: str) -> str:
+    """The filled template. An MCP server fills in its prompts itself, and what it writes runs
+    nothing. Raises DomainError."""
+    found = instance.mcp.prompts().get(command.name) if command.source == "mcp" else None
+    if found is None:
+        return await expand(command.template, arguments, lambda c: _shell(instance, c))
+    from ostler.integrations.mcp.connection import McpError
+
+    connection, prompt = found
+    names = [argument.name for argument in prompt.arguments or ()]
+    words = split_arguments(arguments)
+    if len(words) > len(names) > 0:
+        words[len(names) - 1 :] = [" ".join(words[len(names) - 1 :])]
+    try:
+        return await connection.prompt(prompt.name, dict(zip(names, words, strict=False)))
+    except McpError as e:
+        raise DomainError("McpPromptError", str(e)) from None
 
 
 def _model(

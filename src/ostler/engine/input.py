@@ -26,6 +26,7 @@ from ostler.schema.part import (
     FilePartInput,
     Part,
     PartInput,
+    ResourceSource,
     SubtaskPart,
     SubtaskPartInput,
     TextPart,
@@ -117,6 +118,8 @@ def _agent(part: AgentPartInput, fields: Fields, agent: Agent) -> list[Part]:
 
 async def _file(instance: Instance, part: FilePartInput, fields: Fields) -> list[Part]:
     whole = FilePart(**fields, **_rest(part))
+    if isinstance(part.source, ResourceSource):
+        return await _resource(instance, part, part.source, fields, whole)
     url = urlsplit(part.url)
     if url.scheme == "data":
         if part.mime.startswith("text/"):
@@ -164,6 +167,29 @@ async def _read(
     return [
         *_read_note(fields, arguments, text),
         msgspec.structs.replace(whole, id=ids.new("prt"), mime=mime),
+    ]
+
+
+async def _resource(
+    instance: Instance, part: FilePartInput, source: ResourceSource, fields: Fields, whole: FilePart
+) -> list[Part]:
+    """What an MCP server has under a URI, in the model's view; the part itself in the user's."""
+    from ostler.tools.mcp import read_resource
+
+    said = f"Reading MCP resource: {part.filename or source.uri} ({source.uri})"
+    try:
+        await instance.mcp.ready()
+        texts, attached = await read_resource(instance.mcp, source.clientName, source.uri)
+    except ToolError as e:
+        texts, attached = [f"The MCP resource {source.uri} could not be read: {e}"], []
+    files = [
+        msgspec.structs.replace(whole, id=ids.new("prt"), mime=a.mime, url=a.url) for a in attached
+    ]
+    return [
+        _synthetic(fields, said),
+        *(_synthetic(fields, text) for text in texts),
+        *files,
+        msgspec.structs.replace(whole, id=ids.new("prt")),
     ]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from ostler.events import Bus, Location
+from ostler.integrations.mcp.servers import McpServers
 from ostler.integrations.terminal import Terminals
 from ostler.models.registry import Models
 from ostler.permission import Permissions
@@ -135,6 +136,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     version: str
     hooks: Hooks
     terminals: Terminals
+    mcp: McpServers
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def in_use(self) -> bool:

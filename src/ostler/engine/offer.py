@@ -11,6 +11,7 @@ from ostler.schema.agent import Agent
 from ostler.schema.message import UserMessage
 from ostler.schema.permission import PermissionRule
 from ostler.schema.provider import Model
+from ostler.tools.mcp import mcp_tools
 from ostler.tools.registry import offered
 from ostler.tools.task import describe
 from ostler.tools.tool import Tool
@@ -31,6 +32,7 @@ def offered_tools(
         model,
         turn.session().permission or (),
         user.tools if user else None,
+        mcp_tools(turn.instance.mcp),
     )
     return {
         name: tool
@@ -45,10 +47,13 @@ def offered_to(
     model: Model,
     session_rules: Sequence[PermissionRule] = (),
     switches: Mapping[str, bool] | None = None,
+    more: Mapping[str, Tool] | None = None,
 ) -> dict[str, Tool]:
-    """By id: what an agent is offered with a model, whatever the session."""
+    """By id: what an agent is offered with a model, whatever the session, of the built-in tools and
+    ``more``."""
+    tools = {**instance.tools, **(more or {})}
     names = offered(
-        instance.tools,
+        tools,
         model_api_id=model.api.id,
         agent=agent,
         config=instance.config,
@@ -56,7 +61,7 @@ def offered_to(
         session_rules=session_rules,
         switches=switches,
     )
-    result = {name: instance.tools[name] for name in names}
+    result = {name: tools[name] for name in names}
     if "task" in result:
         agents = [a for a in instance.agents.values() if not a.hidden]
         text = describe(result["task"].description, agents, agent)

@@ -73,8 +73,8 @@ class Step:
     async def run(self) -> Outcome:
         turn, store = self.turn, self._instance.store
         store.messages.save(self._message)
-        tools = self._tools()
         snapshot = turn.snapshots.begin()
+        tools: dict[str, Tool] = {}
         writer = StepWriter(turn, self._message, self.agent, tools, lambda: snapshot)
         error: MessageError | None = None
         try:
@@ -110,9 +110,14 @@ class Step:
         return tools
 
     async def _request(self, tools: dict[str, Tool]) -> ModelRequest:
+        """Puts the tools of this step into ``tools``."""
+        await self._instance.mcp.ready()
+        tools.update(self._tools())
         turn, agent, model = self.turn, self.agent, self.model
         rules = turn.rules(agent)
-        system = await prompt.system_prompt(self._instance, agent, model, self.user, rules)
+        system = await prompt.system_prompt(
+            self._instance, agent, model, self.user, rules, self._instance.mcp.instructions()
+        )
         messages = convert.conversation(self._context(), model)
         planned = any(
             isinstance(e.message, AssistantMessage) and e.message.agent == "plan"

@@ -275,5 +275,6 @@ class Config(Wire, rename={"schema_": "$schema"}):
     # Ostler's own
     unattended: bool | Unattended | None = None
     ask_timeout: Positive | None = None
+    trust: bool | None = None
     subagent_timeout: Positive | None = None
     retry: RetryConfig | None = None

@@ -7,6 +7,7 @@
     │   ├── SessionBusy         409  {"_tag": "SessionBusyError", sessionID, message}
     │   ├── TaggedNotFound      404  {"_tag": "…NotFoundError", <id field>, message}
     │   ├── Forbidden           403  {"_tag": "…ForbiddenError", message}
+    │   ├── McpUnsupportedOAuth 400  {"error": message}
     │   ├── DomainError         400  {"name": <own name>, "data": {message, …}}
     │   └── StoreBusy           503  another process holds the database
     ├── ConfigError             400  the directory's configuration cannot be used
@@ -203,6 +204,16 @@ class Forbidden(RequestError):
 
     def body(self) -> dict[str, Any]:
         return {"_tag": self.tag, "message": str(self)}
+
+
+class McpUnsupportedOAuth(RequestError):
+    """A sign-in was asked for where there is none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"MCP server {name} does not support OAuth")
+
+    def body(self) -> dict[str, Any]:
+        return {"error": str(self)}
 
 
 class DomainError(RequestError):

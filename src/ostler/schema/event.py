@@ -289,6 +289,19 @@ class WorktreeFailed(Properties):
     message: str
 
 
+class McpToolsChanged(Properties):
+    """A server's offer is another one now, or gone."""
+
+    kind = "mcp.tools.changed"
+    server: str
+
+
+class McpBrowserOpenFailed(Properties):
+    kind = "mcp.browser.open.failed"
+    mcpName: str
+    url: str
+
+
 class PtyCreated(Properties):
     kind = "pty.created"
     info: Pty

@@ -10,6 +10,7 @@ NOUNS = (
     "file",
     "global_",
     "instance",
+    "mcp",
     "permission",
     "project",
     "provider",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ostler import __version__
-from ostler.schema import auth, message, part, session
+from ostler.schema import auth, mcp, message, part, session
 from ostler.schema import event as events
 from ostler.schema.event import Properties
 from ostler.server.asgi import Response, encode
@@ -112,7 +112,15 @@ _NAMES = frozenset(
         "FormatterStatus",
         "ImageAttachmentConfig",
         "LSPStatus",
+        "MCPStatusConnected",
+        "MCPStatusDisabled",
+        "MCPStatusFailed",
+        "MCPStatusNeedsAuth",
+        "MCPStatusNeedsClientRegistration",
+        "McpLocalConfig",
         "McpOAuthConfig",
+        "McpRemoteConfig",
+        "McpResource",
         "MessageAbortedError",
         "MessageOutputLengthError",
         "Model",
@@ -176,6 +184,7 @@ def _named_unions() -> dict[str, Any]:
     kinds = {
         "Auth": auth.Auth,
         "FilePartSource": part.FilePartSource,
+        "MCPStatus": mcp.MCPStatus,
         "Message": message.Message,
         "OutputFormat": message.OutputFormat,
         "Part": part.Part,

@@ -71,30 +71,6 @@ async def background(context: Context) -> Response:
     return Response(b"false")
 
 
-class McpStatus(msgspec.Struct, omit_defaults=True):
-    status: Literal["connected", "disabled", "failed", "needs_auth", "needs_client_registration"]
-    error: str | None = None
-
-
-NO_MCP = "This version of Ostler does not connect to MCP servers yet"
-
-
-@operation("GET /mcp", "mcp.status", answer=dict[str, McpStatus])
-async def mcp(context: Context) -> dict[str, McpStatus]:
-    """The configured servers; none can be connected to so far."""
-    configured = (await context.instance()).config.mcp or {}
-    return {
-        name: McpStatus("disabled") if entry.enabled is False else McpStatus("failed", NO_MCP)
-        for name, entry in configured.items()
-    }
-
-
-@operation("GET /experimental/resource", "experimental.resource.list", answer=dict[str, Any])
-async def resources(context: Context) -> Response:
-    await context.instance()
-    return json_response({})
-
-
 @operation("GET /provider/auth", "provider.auth", answer=dict[str, Any])
 async def auth_methods(context: Context) -> Response:
     """Ways to sign in beside a key: plugins bring them."""

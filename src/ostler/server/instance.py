@@ -7,6 +7,7 @@ import msgspec
 from ostler.config.discover import PROJECT_FILES
 from ostler.config.validate import check
 from ostler.config.write import write_keys
+from ostler.engine.commands import available
 from ostler.schema.agent import Agent, Command, Skill
 from ostler.schema.config import Config
 from ostler.schema.project import Path
@@ -54,7 +55,7 @@ async def agents(context: Context) -> list[Agent]:
 
 @operation("GET /command", "command.list", answer=list[Command])
 async def commands(context: Context) -> list[Command]:
-    return list((await context.instance()).commands.values())
+    return list((await available(await context.instance())).values())
 
 
 @operation("GET /skill", "app.skills", answer=list[Skill])

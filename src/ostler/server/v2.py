@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ostler.engine.commands import available
 from ostler.engine.instance import Instance
 from ostler.models import rehearsal
 from ostler.project import files, search
@@ -161,7 +162,7 @@ async def commands(context: Context) -> Json:
                     "subtask": c.subtask,
                 }
             )
-            for c in instance.commands.values()
+            for c in (await available(instance)).values()
         ],
     )
 
