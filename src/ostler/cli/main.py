@@ -14,6 +14,7 @@ from ostler import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ostler.cli.run", "Run a prompt to its end and print each step."),
     "serve": ("ostler.cli.serve", "Serve the HTTP API."),
+    "acp": ("ostler.cli.acp", "Speak the Agent Client Protocol, for editors."),
     "models": ("ostler.cli.models", "List the models that are connected."),
     "trust": ("ostler.cli.trust", "Let a project's own configuration run programs."),
     "try": ("ostler.cli.try_", "Watch an agent work on a scratch project; no key needed."),

@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     import uvicorn
 
-    from ostler.server.app import App
+    from ostler.server.app import Access, App
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -54,27 +54,35 @@ def asyncio_run(work: Coroutine[Any, Any, T]) -> T:
 
 async def _serve(port: int, hostname: str, cors: list[str]) -> None:
     from ostler.runtime import Runtime
-    from ostler.server.app import Access, App, is_loopback
+    from ostler.server.app import App
 
     runtime = Runtime()
     settings = runtime.server_settings()
     host = hostname or settings.hostname or "127.0.0.1"
+    access = access_at(host, [*cors, *(settings.cors or ())])
+    listener = listen(host, port or settings.port or 0)
+    runtime.start_housekeeping()
+    await _run(App(runtime, access), listener, access.password is None)
+
+
+def access_at(host: str, origins: list[str]) -> "Access":
+    """Who may talk to a server that listens on ``host``, from the environment. Raises BadParameter
+    where that takes a password."""
+    from ostler.server.app import Access, is_loopback
+
     password = os.environ.get("OPENCODE_SERVER_PASSWORD") or None
     if password is None and not is_loopback(host):
         raise typer.BadParameter(
             f"listening on {host} needs a password: set OPENCODE_SERVER_PASSWORD",
             param_hint="--hostname",
         )
-    access = Access(
+    return Access(
         password=password,
         username=os.environ.get("OPENCODE_SERVER_USERNAME") or "opencode",
         hosts=frozenset((host,)),
         any_host=host in ("0.0.0.0", "::"),
-        origins=frozenset((*cors, *(settings.cors or ()))),
+        origins=frozenset(origins),
     )
-    listener = listen(host, port or settings.port or 0)
-    runtime.start_housekeeping()
-    await _run(App(runtime, access), listener, password is None)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -162,6 +162,13 @@ class McpServers:
         if config.enabled is not False:
             await self._start(name)
 
+    async def declare(self, name: str, config: McpServerConfig) -> None:
+        """The same, but connect when it is first needed; one that is there already stays."""
+        if self._configs.get(name) != config:
+            await self._drop(name)
+            self._configs[name] = config
+            self._added.add(name)
+
     async def connect(self, name: str) -> None:
         """Raises TaggedNotFound."""
         self._known(name)

@@ -1,0 +1,68 @@
+"""``ostler acp``: an editor's agent, over standard input and output."""
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from ostler.runtime import Runtime
+
+app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@app.command()
+def acp(
+    cwd: Annotated[str, typer.Option("--cwd", help="Directory to start in.")] = "",
+    port: Annotated[int, typer.Option(help="Serve the HTTP API on this port as well.")] = 0,
+    hostname: Annotated[str, typer.Option(help="Address for --port.")] = "127.0.0.1",
+) -> None:
+    """Speak the Agent Client Protocol over standard input and output.
+
+    For editors (Zed, JetBrains, Neovim, Emacs): configure ``ostler acp`` as the agent's command.
+    """
+    from ostler.cli.failures import reported
+    from ostler.cli.serve import asyncio_run
+
+    with reported():
+        asyncio_run(_acp(cwd, port, hostname))
+
+
+def _serve(runtime: "Runtime", hostname: str, port: int) -> "uvicorn.Server":
+    """The HTTP API beside; it says nothing on standard output."""
+    from ostler.cli.serve import access_at, listen, server_of
+    from ostler.server.app import App
+
+    server = server_of(App(runtime, access_at(hostname, [])))
+    runtime.tasks.start(server.serve(sockets=[listen(hostname, port)]), deadline=float("inf"))
+    return server
+
+
+async def _acp(cwd: str, port: int, hostname: str) -> None:
+    from ostler.acp.agent import Agent
+    from ostler.acp.rpc import LINE_BYTES, Connection
+    from ostler.runtime import Runtime
+
+    # Editors have no way to answer the question tool; its absence is told by the client's name.
+    environment = {**os.environ, "OPENCODE_CLIENT": "acp"}
+    runtime = Runtime(cwd or None, environment=environment)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=LINE_BYTES)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.streams.FlowControlMixin(loop=loop), sys.stdout
+    )
+    writer = asyncio.StreamWriter(transport, protocol, None, loop)
+    agent = Agent(runtime)
+    server = _serve(runtime, hostname, port) if port else None
+    runtime.start_housekeeping()
+    try:
+        await agent.serve(Connection(reader, writer, agent.handle))
+    finally:
+        if server is not None:
+            server.should_exit = True
+        await runtime.close()
