@@ -20,6 +20,7 @@ from ostler.engine.instance import Hooks, Instance, Tasks
 from ostler.engine.runs import Runs
 from ostler.events import Bus, Location
 from ostler.integrations.mcp.servers import McpServers
+from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals
 from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections, Models
@@ -234,6 +235,7 @@ class Runtime:
             version=__version__,
             hooks=Hooks(),
             terminals=self._terminals(directory, config, location),
+            remote=RemoteControl(),
             mcp=self._mcp(directory, identity, loaded, location),
         )
         instance.runs = Runs(instance)

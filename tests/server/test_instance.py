@@ -1,6 +1,7 @@
 """What a directory and the whole server have: configuration, credentials, tools, projects; and the
 remote control of terminal UIs."""
 
+import asyncio
 import json
 import stat
 from pathlib import Path
@@ -252,3 +253,28 @@ async def test_directories_nobody_works_in_are_forgotten(
         (ostler.root / "go").touch()
         await events.idle()
         assert texts((await ostler.messages(session))[-1]) == "done"
+
+
+async def test_a_ui_that_asks_gets_the_calls(tmp_path: Path) -> None:
+    async with serving(tmp_path) as ostler:
+        await ostler.post("/tui/append-prompt", {"text": "nobody asked"})
+        asking = asyncio.create_task(ostler.get("/tui/control/next"))
+        await ostler.get("/path")  # the question is there
+        await ostler.post("/tui/append-prompt", {"text": "hello"})
+        await ostler.post("/tui/submit-prompt")
+        call = {"path": "/tui/append-prompt", "body": {"text": "hello"}}
+        assert await asking == call
+        assert (await ostler.get("/tui/control/next"))["path"] == "/tui/submit-prompt"
+        assert await ostler.post("/tui/control/response", {"any": "thing"}) is True
+
+
+async def test_there_is_no_sign_in_but_a_key(tmp_path: Path) -> None:
+    async with serving(tmp_path) as ostler:
+        assert await ostler.get("/provider/auth") == {}
+        for step, name in (
+            ("authorize", "ProviderAuthValidationFailed"),
+            ("callback", "ProviderAuthOauthMissing"),
+        ):
+            answer = await ostler.http.post(f"/provider/test/oauth/{step}", json={"method": 0})
+            assert answer.status_code == 400
+            assert answer.json()["name"] == name

@@ -12,6 +12,7 @@ import msgspec
 
 from ostler.events import Bus, Location
 from ostler.integrations.mcp.servers import McpServers
+from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals
 from ostler.models.registry import Models
 from ostler.permission import Permissions
@@ -137,6 +138,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     hooks: Hooks
     terminals: Terminals
     mcp: McpServers
+    remote: RemoteControl
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def in_use(self) -> bool:

@@ -51,7 +51,7 @@ async def fill(directory: str) -> None:
 
 async def remove(repository: str, directory: str) -> None:
     """Remove a checkout, whatever is in it, and its branch. Raises WorktreeError."""
-    entry = (await _listed(repository)).get(os.path.realpath(directory))
+    entry = (await listed(repository)).get(os.path.realpath(directory))
     if entry is None:
         raise WorktreeError("RemoveFailed", f"{directory} is no worktree of this project")
     done = await git.git(repository, "worktree", "remove", "--force", directory, deadline=120.0)
@@ -65,7 +65,7 @@ async def remove(repository: str, directory: str) -> None:
 async def reset(repository: str, directory: str, default_branch: str | None) -> None:
     """Bring a checkout back to the default branch, without untracked files. Raises
     WorktreeError."""
-    if os.path.realpath(directory) not in await _listed(repository):
+    if os.path.realpath(directory) not in await listed(repository):
         raise WorktreeError("ResetFailed", f"{directory} is no worktree of this project")
     if default_branch is None:
         raise WorktreeError("ResetFailed", "the repository has no default branch")
@@ -87,7 +87,7 @@ async def _has_branch(repository: str, branch: str) -> bool:
     return found.code == 0
 
 
-async def _listed(repository: str) -> dict[str, str]:
+async def listed(repository: str) -> dict[str, str]:
     """Real path -> branch of the linked checkouts, without the first one."""
     answer = await git.git(repository, "worktree", "list", "--porcelain")
     found: dict[str, str] = {}

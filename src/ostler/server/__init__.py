@@ -5,6 +5,7 @@ from importlib import import_module
 NOUNS = (
     "auth",
     "doc",
+    "copies",
     "event",
     "experimental",
     "file",

@@ -14,7 +14,9 @@ from ostler.server.asgi import Response, encode
 from ostler.server.operation import OPERATIONS, Context, Operation, operation
 
 _REF = "#/components/schemas/{name}"
-_GLOBAL = ("/global/", "/auth/", "/doc")
+_GLOBAL = ("/global/", "/auth/", "/doc", "/experimental/control-plane/")
+_NEWER = "v2."
+"""How the ids of operations begin that are located by ``location``, an object in the query."""
 _ERRORS: dict[int, tuple[str, ...]] = {
     400: ("BadRequestError",),
     403: ("Forbidden",),
@@ -298,6 +300,19 @@ def _path_parameters(found: Operation) -> list[dict[str, Any]]:
     ]
 
 
+_LOCATION = {
+    "name": "location",
+    "in": "query",
+    "required": False,
+    "style": "deepObject",
+    "explode": True,
+    "schema": {
+        "type": "object",
+        "properties": {"directory": {"type": "string"}, "workspace": {"type": "string"}},
+    },
+}
+
+
 def _query_parameters(found: Operation, by_type: dict[str, Any]) -> list[dict[str, Any]]:
     parameters = []
     known = set()
@@ -314,7 +329,9 @@ def _query_parameters(found: Operation, by_type: dict[str, Any]) -> list[dict[st
                     "schema": field,
                 }
             )
-    if not found.path.startswith(_GLOBAL):
+    if found.id.startswith(_NEWER):
+        parameters.append(_LOCATION)
+    elif not found.path.startswith(_GLOBAL):
         parameters += [
             {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
             for name in ("directory", "workspace")

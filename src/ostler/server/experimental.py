@@ -69,10 +69,3 @@ async def background(context: Context) -> Response:
     """Whether subagents were sent to the background: they never are here."""
     context.runtime.store.sessions.known(context.params["sessionID"])
     return Response(b"false")
-
-
-@operation("GET /provider/auth", "provider.auth", answer=dict[str, Any])
-async def auth_methods(context: Context) -> Response:
-    """Ways to sign in beside a key: plugins bring them."""
-    await context.instance()
-    return json_response({})

@@ -59,7 +59,8 @@ async def directories(context: Context) -> list[ProjectDirectory]:
     project = context.runtime.store.projects.get(context.params["projectID"])
     if project is None:
         return []
-    return [ProjectDirectory(directory=path) for path in (project.worktree, *project.sandboxes)]
+    copies = [ProjectDirectory(path, "git_worktree") for path in project.sandboxes]
+    return [*copies, ProjectDirectory(directory=project.worktree)]
 
 
 def _known(context: Context) -> Project:

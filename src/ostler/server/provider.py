@@ -1,7 +1,13 @@
 """Providers and models."""
 
+from typing import Any, Literal
+
+import msgspec
+
 from ostler.engine.instance import Instance
+from ostler.schema.errors import DomainError
 from ostler.schema.provider import ConfigProviders, ProviderList
+from ostler.server.asgi import Response, json_response
 from ostler.server.operation import Context, operation
 
 
@@ -25,3 +31,59 @@ async def list_providers(context: Context) -> ProviderList:
 async def config_providers(context: Context) -> ConfigProviders:
     models = (await _open(context)).models
     return ConfigProviders(providers=list(models.providers.values()), default=models.defaults())
+
+
+class AuthorizeInput(msgspec.Struct):
+    """``method``: a position in the provider's list of ``GET /provider/auth``."""
+
+    method: float
+    inputs: dict[str, str] | None = None
+
+
+class Authorization(msgspec.Struct):
+    url: str
+    method: Literal["auto", "code"]
+    instructions: str
+
+
+class CallbackInput(msgspec.Struct):
+    method: float
+    code: str | None = None
+
+
+@operation("GET /provider/auth", "provider.auth", answer=dict[str, Any])
+async def auth_methods(context: Context) -> Response:
+    """Ways to sign in beside a key: plugins bring them."""
+    await context.instance()
+    return json_response({})
+
+
+@operation(
+    "POST /provider/{providerID}/oauth/authorize",
+    "provider.oauth.authorize",
+    body=AuthorizeInput,
+    answer=Authorization,
+)
+async def authorize(context: Context) -> Authorization:
+    await context.instance()
+    provider: str = context.params["providerID"]
+    raise DomainError(
+        "ProviderAuthValidationFailed",
+        f"{provider} has no way to sign in but a key: PUT /auth/{provider}",
+        providerID=provider,
+        field="method",
+    )
+
+
+@operation(
+    "POST /provider/{providerID}/oauth/callback",
+    "provider.oauth.callback",
+    body=CallbackInput,
+    answer=bool,
+)
+async def callback(context: Context) -> Response:
+    await context.instance()
+    provider: str = context.params["providerID"]
+    raise DomainError(
+        "ProviderAuthOauthMissing", f"No sign-in to {provider} is going on", providerID=provider
+    )

@@ -1,5 +1,6 @@
 """Remote control of a terminal UI: each call is an event that the UI listens for."""
 
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from ostler.schema.event import (
     TuiSessionSelect,
     TuiToastShow,
 )
-from ostler.server.asgi import TRUE, Response
+from ostler.server.asgi import TRUE, Response, Stream
 from ostler.server.operation import Context, operation
 
 # The names that /tui/execute-command knows (OpenCode 1.18); every other one says nothing.
@@ -64,6 +65,7 @@ class EventInput(msgspec.Struct):
 async def _say(context: Context, properties: Properties) -> Response:
     instance = await context.instance()
     context.runtime.bus.publish(properties, instance.location)
+    instance.remote.tell(context.operation.path, msgspec.to_builtins(context.body or {}))
     return TRUE
 
 
@@ -157,3 +159,27 @@ async def publish(context: Context) -> Response:
     except msgspec.ValidationError as e:
         raise BadRequest(f'{e}\n  at ["properties"]', "Payload") from None
     return await _say(context, properties)
+
+
+class ControlCall(msgspec.Struct, frozen=True):
+    path: str
+    body: Any
+
+
+@operation("GET /tui/control/next", "tui.control.next", answer=ControlCall)
+async def control_next(context: Context) -> Stream:
+    """The next call of the others above, for a UI that asks instead of following the events. It
+    is waited for until the client gives up."""
+    remote = (await context.instance()).remote
+
+    async def answer() -> AsyncGenerator[bytes, None]:
+        yield msgspec.json.encode(await remote.next())
+
+    return Stream(answer(), "application/json")
+
+
+@operation("POST /tui/control/response", "tui.control.response", body=Any, answer=bool)
+async def control_response(context: Context) -> Response:
+    """What a UI says to a call; the callers have their answer already."""
+    await context.instance()
+    return TRUE
