@@ -10,6 +10,7 @@ NOUNS = (
     "experimental",
     "file",
     "global_",
+    "hosted",
     "instance",
     "mcp",
     "permission",

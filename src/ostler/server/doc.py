@@ -14,7 +14,7 @@ from ostler.server.asgi import Response, encode
 from ostler.server.operation import OPERATIONS, Context, Operation, operation
 
 _REF = "#/components/schemas/{name}"
-_GLOBAL = ("/global/", "/auth/", "/doc", "/experimental/control-plane/")
+_GLOBAL = ("/global/", "/auth/", "/doc", "/experimental/control-plane/", "/api/health")
 _NEWER = "v2."
 """How the ids of operations begin that are located by ``location``, an object in the query."""
 _ERRORS: dict[int, tuple[str, ...]] = {
@@ -329,9 +329,11 @@ def _query_parameters(found: Operation, by_type: dict[str, Any]) -> list[dict[st
                     "schema": field,
                 }
             )
+    if found.path.startswith(_GLOBAL):
+        return parameters
     if found.id.startswith(_NEWER):
         parameters.append(_LOCATION)
-    elif not found.path.startswith(_GLOBAL):
+    else:
         parameters += [
             {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
             for name in ("directory", "workspace")
