@@ -25,6 +25,7 @@ from ostler.integrations.terminal import Terminals
 from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections, Models
 from ostler.permission import DEFAULT_DEADLINE, Permissions
+from ostler.project.branch import BranchWatch
 from ostler.project.identity import NO_WORKTREE, Identity, identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
@@ -34,6 +35,7 @@ from ostler.schema.event import (
     PermissionAsked,
     PermissionReplied,
     PermissionUpdated,
+    ProjectDirectoriesUpdated,
     Properties,
     PtyCreated,
     PtyDeleted,
@@ -44,6 +46,7 @@ from ostler.schema.event import (
     QuestionReplied,
     QuestionUpdated,
     ServerInstanceDisposed,
+    VcsBranchUpdated,
 )
 from ostler.schema.permission import PermissionReply, PermissionRequest
 from ostler.schema.project import GLOBAL_PROJECT, Project, ProjectTime
@@ -139,10 +142,15 @@ class Runtime:
 
     def keep_project(self, project: Project) -> None:
         """Store a project that was changed, also for the directories in use."""
+        before = self.store.projects.get(project.id)
         self.store.projects.save(project)
+        moved = before is not None and before.sandboxes != project.sandboxes
         for instance in self._instances.values():
             if instance.project.id == project.id:
                 instance.project = project
+                if moved:
+                    event = ProjectDirectoriesUpdated(projectID=project.id)
+                    self.bus.publish(event, instance.location)
 
     async def dispose(self, directory: str) -> None:
         """Abort what runs in a directory and forget its instance; the next use builds it anew."""
@@ -236,6 +244,10 @@ class Runtime:
             hooks=Hooks(),
             terminals=self._terminals(directory, config, location),
             remote=RemoteControl(),
+            branch=BranchWatch(
+                identity.checkout,
+                lambda branch: self.bus.publish(VcsBranchUpdated(branch=branch), location),
+            ),
             mcp=self._mcp(directory, identity, loaded, location),
         )
         instance.runs = Runs(instance)

@@ -142,3 +142,17 @@ async def test_moves_that_cannot_be(tmp_path: Path) -> None:
             assert answer.status_code == 400
             assert answer.json()["name"] == "MoveSessionError"
             assert said in answer.json()["data"]["message"]
+
+
+async def test_a_change_of_the_branch_is_told(tmp_path: Path) -> None:
+    script = [tool("bash", command="git checkout -q -b other"), text("done")]
+    async with serving(tmp_path, script) as ostler:
+        events = await ostler.events()
+        await ostler.prompt(await ostler.create())
+        assert (await events.until("vcs.branch.updated"))["properties"] == {"branch": "other"}
+        await git.checked(str(ostler.root), "checkout", "--detach")
+        await ostler.get("/vcs")
+        assert (await events.until("vcs.branch.updated", 2))["properties"] == {}
+        await copy(ostler, tmp_path / "copies")
+        changed = await events.until("project.directories.updated")
+        assert changed["properties"] == {"projectID": await project_id(ostler)}

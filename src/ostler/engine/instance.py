@@ -16,6 +16,7 @@ from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals
 from ostler.models.registry import Models
 from ostler.permission import Permissions
+from ostler.project.branch import BranchWatch
 from ostler.question import Questions
 from ostler.schema.agent import Agent, Command, Skill
 from ostler.schema.config import Config
@@ -139,6 +140,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     terminals: Terminals
     mcp: McpServers
     remote: RemoteControl
+    branch: BranchWatch
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def in_use(self) -> bool:

@@ -162,6 +162,7 @@ class Turn:
             self.instance.store.turns.end(self.session_id)
         except NotFound:
             return  # the session was deleted meanwhile
+        self.instance.branch.look()
         self.set_status(StatusIdle())
         self.instance.bus.publish(SessionIdle(sessionID=self.session_id), self.instance.location)
 

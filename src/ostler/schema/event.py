@@ -302,6 +302,18 @@ class McpBrowserOpenFailed(Properties):
     url: str
 
 
+class VcsBranchUpdated(Properties):
+    """``branch`` is absent when HEAD is detached."""
+
+    kind = "vcs.branch.updated"
+    branch: str | None = None
+
+
+class ProjectDirectoriesUpdated(Properties):
+    kind = "project.directories.updated"
+    projectID: str
+
+
 class PtyCreated(Properties):
     kind = "pty.created"
     info: Pty

@@ -20,6 +20,7 @@ class DiffQuery(msgspec.Struct):
 
 @operation("GET /vcs", "vcs.get", answer=VcsInfo)
 async def info(context: Context) -> VcsInfo:
+    (await context.instance()).branch.look()
     return await vcs.info(await _checkout(context))
 
 
