@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: conformance conformance-record help install peers clients try test lint types layers unit format bench docs clean lock
+.PHONY: fuzz conformance conformance-record help install peers clients try test lint types layers unit format bench docs clean lock
 PEERS := .venv-peers
 CLIENTS := tests/clients/node_modules
 
@@ -60,6 +60,9 @@ clients:  ## bring OpenCode's own clients, for their tests, where npm is
 unit: $(STAMP) peers clients  ## the tests, in parallel
 	@if command -v npm >/dev/null && command -v tmux >/dev/null; \
 	  then export OSTLER_CLIENTS_REQUIRED=1; fi; OSTLER_PEERS_REQUIRED=1 $(BIN)/pytest
+
+fuzz: $(STAMP) peers  ## generated requests against the API, for ten minutes or so
+	@OSTLER_PEERS_REQUIRED=1 OSTLER_FUZZ_EXAMPLES=50 $(BIN)/pytest tests/peers/test_schemathesis.py -n 0
 
 format: $(STAMP)  ## put the code into shape
 	@$(BIN)/ruff check --fix .

@@ -15,7 +15,8 @@ from typing import Any
 
 import httpx
 from tests.support import model_server as model
-from tests.support.model_server import STALL, ModelServer, Reply
+from tests.support.contract import check_event, check_response
+from tests.support.model_server import CUT, STALL, ModelServer, Reply
 
 from conformance.normal import Normal, events
 
@@ -24,16 +25,33 @@ SECONDS = 30.0
 READY_SECONDS = 40.0
 
 
-async def play(scenario: Json, command: list[str], variables: Mapping[str, str]) -> Json:
-    """The transcript of one scenario: {answers: [...], events: [...]}."""
+async def play(
+    scenario: Json, command: list[str], variables: Mapping[str, str], *, judged: bool = False
+) -> Json:
+    """The transcript of one scenario: {answers: [...], events: [...]}. ``judged``: raise
+    AssertionError for an answer or event that OpenCode's API document does not allow."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         place = Path(os.path.realpath(folder))
         replies = [reply(spec) for spec in scenario["replies"]]
         async with ModelServer(replies, title="A title") as models:
             _prepare(place, scenario, models.url)
             async with _serving(place, command, variables) as http:
-                names = {models.url: "<model>", str(place / "project"): "<root>"}
-                return await Player(http, names).run(scenario["steps"])
+                data = place / "home/.local/share"
+                names = {
+                    models.url: "<model>",
+                    str(place / "project"): "<root>",
+                    str(place): "<place>",
+                    str(data / "opencode"): "<data>",
+                    str(data / "ostler"): "<data>",
+                }
+                if judged:
+                    http.event_hooks = {"response": [check_response]}
+                transcript = await Player(http, names, judged).run(scenario["steps"])
+                if scenario.get("racing"):  # the order of events is chance
+                    del transcript["events"]
+                if scenario.get("requests"):
+                    transcript["requests"] = [_request(r) for r in models.requests]
+                return transcript
 
 
 def reply(spec: Json) -> Reply:
@@ -42,11 +60,31 @@ def reply(spec: Json) -> Reply:
         return model.error(spec["error"], spec["message"], spec.get("headers"))
     if "calls" in spec:
         return model.calls(*((name, arguments) for name, arguments in spec["calls"]))
+    if "raw_call" in spec:
+        name, arguments = spec["raw_call"]
+        chunks = [model.raw_call(name, arguments), model.delta({}, "tool_calls")]
+        return Reply([*chunks, model.DONE])
+    if "cut" in spec:
+        return Reply([model.delta({"role": "assistant", "content": spec["cut"]}), CUT])
     if "begun" in spec:
         return Reply([model.delta({"role": "assistant", "content": spec["begun"]}), STALL])
     if "reasoning" in spec:
         return model.reasoning(spec["reasoning"], "".join(spec["text"]))
-    return model.text(*spec["text"])
+    answer = model.text(*spec["text"], finish=spec.get("finish", "stop"))
+    answer.before = spec.get("before", 0.0)
+    return answer
+
+
+def _request(body: Json) -> Json:
+    """What a model was asked, without prose: who spoke, what was called, what was offered."""
+    said = []
+    for message in body["messages"]:
+        if message["role"] == "system":
+            continue
+        calls = [c["function"]["name"] for c in message.get("tool_calls") or ()]
+        said.append([message["role"], *calls])
+    offered = sorted(t["function"]["name"] for t in body.get("tools", ()))
+    return {"messages": said, "tools": offered}
 
 
 def _prepare(place: Path, scenario: Json, model_url: str) -> None:
@@ -71,7 +109,8 @@ def _prepare(place: Path, scenario: Json, model_url: str) -> None:
                 "reasoning": True,
                 "limit": {"context": 100_000, "output": 8_000},
                 "cost": {"input": 1, "output": 2},
-            }
+            },
+            **scenario.get("models", {}),
         },
     }
     config = {
@@ -123,10 +162,10 @@ async def _serving(
 
 
 class Player:
-    def __init__(self, http: httpx.AsyncClient, names: dict[str, str]) -> None:
-        self._http = http
+    def __init__(self, http: httpx.AsyncClient, names: dict[str, str], judged: bool) -> None:
+        self._http, self._judged = http, judged
         self._normal = Normal(names)
-        self._saved: dict[str, str] = {}
+        self._saved = {name.strip("<>"): place for place, name in names.items()}
         self._seen: list[Json] = []
         self._news = asyncio.Event()
 
@@ -145,19 +184,53 @@ class Player:
             await self._until(lambda e: e["type"] == "session.idle", step["idle"])
             return None
         if "event" in step:
-            found = await self._until(lambda e: e["type"] == step["event"], 1)
+            where = step.get("where", "").split()
+            found = await self._until(
+                lambda e: e["type"] == step["event"] and all(w in json.dumps(e) for w in where), 1
+            )
             self._save(step, found)
             return None
+        if "socket" in step:
+            return await self._socket(step)
+        if "while" in step:
+            return await self._together(step)
         method = next(m for m in ("get", "post", "patch", "put", "delete") if m in step)
         path = self._filled(step[method])
         body = self._filled(step["body"]) if "body" in step else None
-        answer = await self._http.request(method.upper(), path, json=body)
+        answer = await self._http.request(
+            method.upper(), path, json=body, headers=step.get("headers")
+        )
         decoded = answer.json() if answer.content else None
         self._save(step, decoded)
+        for name, header in step.get("save_header", {}).items():
+            self._saved[name] = answer.headers[header]
+        decoded = _picked(decoded, step)
+        # A cursor is each program's own.
+        asked = self._normal.text(re.sub(r"before=[^&]+", "before=<cursor>", path))
         return {
-            "asked": f"{method.upper()} {self._normal.text(path)}",
+            "asked": f"{method.upper()} {asked}",
             **self._normal.answer(answer.status_code, decoded),
         }
+
+    async def _together(self, step: Json) -> Json | None:
+        """A request that waits, other steps meanwhile, then its answer."""
+        waiting = asyncio.create_task(self._step(step["while"]))
+        for other in step["steps"]:
+            await self._step(other)
+        return await waiting
+
+    async def _socket(self, step: Json) -> Json:
+        """Speak to a terminal until it has said something."""
+        from websockets.asyncio.client import connect
+
+        url = str(self._http.base_url).replace("http", "ws", 1).rstrip("/")
+        heard = ""
+        async with asyncio.timeout(SECONDS), connect(url + self._filled(step["socket"])) as socket:
+            await socket.send(step["say"])
+            while step["until"] not in heard:
+                said = await socket.recv()
+                heard += said if isinstance(said, str) else said.decode("utf-8", "replace")
+        return {"asked": "WEBSOCKET", "heard": step["until"]}
 
     def _filled(self, value: Any) -> Any:
         text = json.dumps(value)
@@ -175,7 +248,10 @@ class Player:
         async with self._http.stream("GET", "/event", timeout=None) as response:
             async for line in response.aiter_lines():
                 if line.startswith("data: "):
-                    self._seen.append(json.loads(line[6:]))
+                    event = json.loads(line[6:])
+                    if self._judged:
+                        check_event(event)
+                    self._seen.append(event)
                     self._news.set()
 
     async def _until(self, test: Any, count: int) -> Json:
@@ -184,3 +260,14 @@ class Player:
                 self._news.clear()
                 await self._news.wait()
         return found[count - 1]
+
+
+def _picked(body: Any, step: Json) -> Any:
+    """``only``: of each object in a list these keys; ``names``: nothing but that key's values."""
+    if "only" in step and isinstance(body, list):
+        return [{k: item[k] for k in step["only"] if k in item} for item in body]
+    if "only" in step and isinstance(body, dict):
+        return {k: body[k] for k in step["only"] if k in body}
+    if "sorted" in step:
+        return sorted(item[step["sorted"]] for item in body)
+    return body

@@ -178,12 +178,15 @@ class Bus:
         self._subscriptions.add(subscription)
         return subscription
 
-    def _read(self, position: int) -> tuple[list[Event], int]:
+    def _read(self, position: int, most: int | None) -> tuple[list[Event], int]:
         missed = max(0, self.start - position)
         skip = max(0, position - self.start)
+        there = max(0, len(self._log) - skip)
+        if most is not None and there > most:
+            return list(islice(self._log, skip, skip + most)), missed
         if skip == 0:
             return list(self._log), missed
-        newest = list(islice(reversed(self._log), max(0, len(self._log) - skip)))
+        newest = list(islice(reversed(self._log), there))
         newest.reverse()
         return newest, missed
 
@@ -220,22 +223,31 @@ class Subscription:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def take(self) -> Batch:
-        """What has come since the last call, perhaps nothing."""
-        events, dropped = self._bus._read(self._position)
-        self._position = self._bus.end
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to take."""
+        return self._position < self._bus.end
+
+    def take(self, most: int | None = None) -> Batch:
+        """What has come since the last call, perhaps nothing; ``most`` events of it. What is not
+        taken yet may be dropped, what is taken stays in memory as long as the batch does."""
+        events, dropped = self._bus._read(self._position, most)
+        self._position += dropped + len(events)
         if self._directory is not None:
             events = [e for e in events if e.location.directory == self._directory]
         return Batch(events, dropped)
 
-    async def next(self, timeout: float | None = None) -> Batch:
-        """Wait for events. An empty batch: ``timeout`` seconds passed, or the reader was closed."""
+    async def next(self, timeout: float | None = None, most: int | None = None) -> Batch:
+        """Wait for events, ``most`` at once. An empty batch: ``timeout`` seconds passed, or the
+        reader was closed."""
         loop = asyncio.get_running_loop()
         until = None if timeout is None else loop.time() + timeout
         while not self._closed:
-            batch = self.take()
+            batch = self.take(most)
             if batch.events or batch.dropped:
                 return batch
+            if self.behind:
+                continue
             self._waiter = loop.create_future()
             timer = None if until is None else loop.call_at(until, self.wake)
             try:
@@ -245,5 +257,5 @@ class Subscription:
                 if timer is not None:
                     timer.cancel()
             if until is not None and loop.time() >= until:
-                return self.take()
+                return self.take(most)
         return Batch([])

@@ -125,7 +125,7 @@ async def test_a_line_for_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 async def test_an_upgrade_is_refused_with_a_reason(tmp_path: Path) -> None:
     async with serving(tmp_path) as ostler:
         answer = await ostler.http.post("/global/upgrade", json={"target": "9.9.9"})
-        assert answer.status_code == 400
+        assert answer.status_code == 200
         assert answer.json()["success"] is False
 
 

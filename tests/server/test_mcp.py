@@ -190,7 +190,7 @@ def _runs(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({"type": "local", "command": ["/no/such/program"]}, "/no/such/program: No such file"),
+        ({"type": "local", "command": ["/no/such/program"]}, "cannot run /no/such/program"),
         (
             {"type": "local", "command": ["sh", "-c", "echo no key >&2; exit 1"]},
             "Connection closed\nno key",

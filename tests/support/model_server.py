@@ -86,7 +86,7 @@ def reasoning(thought: str, answer: str) -> Reply:
     )
 
 
-def call(name: str, call_id: str = "call_1", index: int = 0, **arguments: Any) -> bytes:
+def call(name: str, call_id: str = "call_1", index: int = 0, /, **arguments: Any) -> bytes:
     return raw_call(name, json.dumps(arguments), call_id, index)
 
 
@@ -97,7 +97,7 @@ def raw_call(name: str, arguments: str, call_id: str = "call_1", index: int = 0)
     )
 
 
-def tool(name: str, **arguments: Any) -> Reply:
+def tool(name: str, /, **arguments: Any) -> Reply:
     """One tool call."""
     return calls((name, arguments))
 

@@ -88,6 +88,8 @@ class Call:
             context = self._context()
             result = await bound(await tool.run(arguments, context), context)
         except (PermissionRejected, QuestionRejected) as e:
+            if self.turn.aborted.is_set():
+                return  # nobody rejected it: ``interrupt`` says what happened
             self.blocked = not self._instance_continues_on_deny()
             self._fail(arguments, str(e))
         except ToolError as e:

@@ -103,9 +103,9 @@ async def run(turn: "Turn", asked: Entry, mark: CompactionPart) -> Outcome:
     if tail:
         mark = msgspec.structs.replace(mark, tail_start_id=tail[0].message.id)
         instance.store.messages.save_part(mark)
-    instance.bus.publish(SessionCompacted(sessionID=turn.session_id), instance.location)
     if mark.auto:
         _go_on(turn, before if mark.overflow else [], asked.message)
+    instance.bus.publish(SessionCompacted(sessionID=turn.session_id), instance.location)
     return "next"
 
 

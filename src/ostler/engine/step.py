@@ -169,7 +169,7 @@ class Step:
                 delay = retry.delay_before(attempt, e, self._instance.config.retry)
                 if delay is None:
                     raise
-                writer.close_blocks()
+                writer.discard()
                 await self._wait(attempt, e, delay)
 
     async def _consume(self, request: ModelRequest, writer: StepWriter) -> None:
@@ -262,7 +262,9 @@ class Step:
                     files=changed,
                 )
             )
-        if error is not None and outcome != "compact":
+        if outcome == "compact":
+            error = None  # nothing has failed: the answer will come after the compaction
+        if error is not None:
             turn.report(error)
             outcome = "stop"
         message = msgspec.structs.replace(

@@ -23,7 +23,7 @@ def tokens_of(usage: Usage) -> Tokens:
         output=plain_output,
         reasoning=usage.reasoning,
         cache=CacheTokens(read=usage.cache_read, write=usage.cache_write),
-        total=usage.input + usage.output if usage.total is None else usage.total,
+        total=usage.total if usage.total is not None else (usage.input + usage.output) or None,
     )
 
 

@@ -101,7 +101,7 @@ class Turn:
             user, last = self._newest()
             if user is None:
                 return
-            self.answering = user
+            await self._answer_next(user)
             if _answered(user, last):
                 return
             assert isinstance(user.message, UserMessage)
@@ -115,6 +115,12 @@ class Turn:
                 return
             if outcome == "compact":
                 compaction.request(self, user.message)
+
+    async def _answer_next(self, user: Entry) -> None:
+        """Turn to the newest prompt; what the one before it came to is summed up."""
+        before, self.answering = self.answering, user
+        if before is not None and before.message.id != user.message.id:
+            await summary.summarise(self, before.message.id)
 
     async def _pass(self, user: Entry, last: Entry | None, number: int) -> str:
         """What is pending first, else a step."""

@@ -69,6 +69,7 @@ class StepWriter:
         self._pending: dict[str, ToolPart] = {}
         self._calls: list[Call] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._attempt: list[str] = []
         self._started = False
         self.start_snapshot: str | None = None
         self.finish: Finish | None = None
@@ -118,7 +119,7 @@ class StepWriter:
         """Wait for the calls to end; close what the stream left open."""
         self.close_blocks()
         if self._tasks:
-            await asyncio.gather(*self._tasks)
+            await asyncio.wait(self._tasks)  # whose cancellation is not theirs: see ``abort``
 
     async def abort(self) -> None:
         """Give the calls a moment to return what they have, then end them; store what is there."""
@@ -135,6 +136,16 @@ class StepWriter:
         for part in list(self._pending.values()):
             Call(self._turn, part, self._agent).interrupt()
         self._pending.clear()
+
+    def discard(self) -> None:
+        """Take back what an attempt wrote that failed: the next one writes the answer anew."""
+        message = self._message
+        for part_id in [*self._attempt, *(part.id for part in self._pending.values())]:
+            self._store.messages.remove_part(message.sessionID, message.id, part_id)
+        self._blocks.clear()
+        self._pending.clear()
+        self._attempt.clear()
+        self.wrote = False
 
     def close_blocks(self) -> None:
         for block_id in list(self._blocks):
@@ -161,6 +172,7 @@ class StepWriter:
             part = kind(**self._ids(), text="", time=PartTime(start=ids.now_ms()))
             block = self._blocks[delta.id] = _OpenBlock(part)
             self._store.messages.save_part(part)
+            self._attempt.append(part.id)
             self.wrote = True
         block.pieces.append(text)
         part = block.part

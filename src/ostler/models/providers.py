@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ostler.models.reasoning import variants_of
 from ostler.schema.auth import ApiAuth, Auth
 from ostler.schema.config import Config, CostConfig, ModalitiesConfig, ModelConfig, ProviderConfig
 from ostler.schema.provider import (
@@ -122,20 +123,22 @@ def _model(
         or provider.npm
         or (known.api.npm if known else DEFAULT_NPM),
     )
+    capabilities, limit = _capabilities(config, known), _limit(config, known)
+    own = variants_of(api.npm, api.id, limit.output) if capabilities.reasoning else {}
     return Model(
         id=model_id,
         providerID=provider_id,
         api=api,
         name=config.name or (known.name if known else model_id),
-        capabilities=_capabilities(config, known),
+        capabilities=capabilities,
         cost=_cost(config.cost, known),
-        limit=_limit(config, known),
+        limit=limit,
         status=config.status or (known.status if known else "active"),
         options={**(known.options if known else {}), **(config.options or {})},
         headers={**(known.headers if known else {}), **(config.headers or {})},
         release_date=config.release_date or (known.release_date if known else ""),
-        family=config.family or (known.family if known else None),
-        variants=_variants(config, known),
+        family=config.family or (known.family if known else ""),
+        variants=_variants(config, known, own),
     )
 
 
@@ -198,8 +201,10 @@ def _limit(config: ModelConfig, known: Model | None) -> ModelLimit:
     return known.limit if known else ModelLimit(context=0, output=0)
 
 
-def _variants(config: ModelConfig, known: Model | None) -> dict[str, dict[str, Any]]:
-    variants = dict(known.variants or {}) if known else {}
+def _variants(
+    config: ModelConfig, known: Model | None, own: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    variants = dict((known.variants if known else None) or own)
     for name, entry in (config.variants or {}).items():
         if entry.get("disabled"):
             variants.pop(name, None)

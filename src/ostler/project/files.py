@@ -8,6 +8,7 @@ from typing import Literal
 
 from ostler.project import fuzzy, search
 from ostler.project.boundary import absolute, escape, inside
+from ostler.project.collation import collation_key
 from ostler.schema.errors import BadRequest, NotFound
 from ostler.schema.file import FileContent, FileNode
 
@@ -43,7 +44,7 @@ def list_folder(path: str, directory: str, worktree: str) -> list[FileNode]:
     root = worktree if worktree != "/" else directory
     ignored = _root_rules(root)
     nodes = []
-    for name, is_folder in sorted(found, key=lambda e: (not e[1], e[0])):
+    for name, is_folder in sorted(found, key=lambda e: (not e[1], collation_key(e[0]))):
         whole = os.path.join(folder, name)
         shown = os.path.relpath(whole, directory) + ("/" if is_folder else "")
         nodes.append(

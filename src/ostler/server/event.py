@@ -23,6 +23,8 @@ PAUSE_PER_READER, LONGEST_PAUSE = 0.0002, 0.05
 """Seconds between two batches for a reader: 0.2 ms for one alone, 40 ms for each of 200."""
 PIECE = 16 * 1024
 """Bytes handed over at once, about."""
+EVENTS = 32
+"""Events taken at once: a reader that does not read on keeps them in memory."""
 HEARTBEAT_SECONDS = 10.0
 _HEADERS = [
     ("cache-control", "no-cache, no-transform"),
@@ -81,13 +83,15 @@ async def _frames(
 async def _batches(subscription: Subscription, bus: Bus) -> AsyncIterator[Batch | None]:
     """Batches as they come; None when a heartbeat is due.
 
-    After each there is a pause that grows with the number of readers: what happens meanwhile is
-    sent at once, so that a large audience costs the turns little.
+    Once all are taken there is a pause that grows with the number of readers: what happens
+    meanwhile is sent in one go, so that a large audience costs the turns little.
     """
     while True:
-        batch = await subscription.next(HEARTBEAT_SECONDS)
+        batch = await subscription.next(HEARTBEAT_SECONDS, EVENTS)
         yield batch if batch.events or batch.dropped else None
-        await asyncio.sleep(min(LONGEST_PAUSE, PAUSE_PER_READER * bus.audience))
+        del batch
+        if not subscription.behind:
+            await asyncio.sleep(min(LONGEST_PAUSE, PAUSE_PER_READER * bus.audience))
 
 
 def _pieces(batch: list[Event], frame: Frame) -> Iterator[bytes]:

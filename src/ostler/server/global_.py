@@ -11,7 +11,6 @@ from ostler.config import load_global_raw
 from ostler.config.validate import check
 from ostler.config.write import write_keys
 from ostler.schema.config import Config
-from ostler.schema.errors import BadRequest
 from ostler.schema.event import GlobalDisposed
 from ostler.server.asgi import TRUE, Response, json_response
 from ostler.server.operation import Context, operation
@@ -91,10 +90,10 @@ async def write_log(context: Context) -> Response:
 
 
 @operation("POST /global/upgrade", "global.upgrade", body=UpgradeInput, answer=UpgradeRefused)
-async def upgrade(context: Context) -> Response:
-    """Never done from inside: whoever installed Ostler knows how."""
-    refused = UpgradeRefused("Unknown installation method: upgrade with pip, or git pull")
-    return json_response(refused, BadRequest.status)
+async def upgrade(context: Context) -> UpgradeRefused:
+    """Never done from inside: whoever installed Ostler knows how. 200, as OpenCode's document has
+    it; its server answers 400."""
+    return UpgradeRefused("Unknown installation method: upgrade with pip, or git pull")
 
 
 def config_file(folder: str, names: tuple[str, ...] = GLOBAL_NAMES) -> str:

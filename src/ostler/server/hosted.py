@@ -99,8 +99,11 @@ async def sync_list(context: Context) -> None:
     await context.instance()
 
 
-@operation("DELETE /experimental/workspace/{id}", "experimental.workspace.remove", answer=Json)
+@operation(
+    "DELETE /experimental/workspace/{id}", "experimental.workspace.remove", answer=Json | None
+)
 async def remove(context: Context) -> Response:
+    """Of one that does not exist: nothing."""
     await context.instance()
     return json_response(None)
 

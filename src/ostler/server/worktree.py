@@ -55,6 +55,9 @@ async def create(context: Context) -> Worktree:
 async def remove(context: Context) -> Response:
     instance, checkout = await _repository(context)
     directory: str = context.body.directory
+    if not os.path.exists(directory):  # gone is gone (OpenCode 1.18)
+        _change_sandboxes(context, instance.project, remove=directory)
+        return TRUE
     await context.runtime.dispose(os.path.normpath(directory))
     await worktree.remove(checkout.worktree, directory)
     _change_sandboxes(context, instance.project, remove=directory)

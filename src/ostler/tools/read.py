@@ -10,10 +10,10 @@ from typing import Annotated, Any, BinaryIO
 
 import msgspec
 
+from ostler.project.collation import collation_key
 from ostler.schema.base import NonNegative
 from ostler.schema.errors import ToolError
 from ostler.tools import paths
-from ostler.tools.collation import collation_key
 from ostler.tools.media import SAMPLE, attachable, is_binary
 from ostler.tools.tool import Attachment, ToolContext, ToolResult, define
 

@@ -437,6 +437,4 @@ def _told(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
         return f"Invalid MCP URL: {error}"
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
     return str(error) or type(error).__name__

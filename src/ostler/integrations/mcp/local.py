@@ -56,15 +56,19 @@ async def local_client(
 ) -> AsyncIterator[Any]:
     """Run a server and yield its (read, write) streams; at the end it and everything it started
     are ended. Raises OSError when it cannot be run."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=directory,
-        env=dict(environment),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=directory,
+            env=dict(environment),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) else str(e)
+        raise OSError(f"cannot run {command[0]} in {directory}: {reason}") from None
     assert process.stdin
     assert process.stdout
     assert process.stderr
