@@ -2,13 +2,15 @@
 differ from them.
 
 ``record`` needs the original's executable in OPENCODE_BINARY (npm's ``opencode-ai`` has it in its
-platform package); ``check`` needs nothing but this repository.
+platform package); ``check`` needs nothing but this repository. ``check --url URL`` asks a server
+that runs already on this machine, ``--program COMMAND`` another program that has a ``serve``.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import shlex
 import sys
 from difflib import SequenceMatcher
 from fnmatch import fnmatch
@@ -17,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from conformance.play import play
+from conformance.play import Program, Running, play
 
 HERE = Path(__file__).parent
 SOURCES = str(HERE.parent / "src")
@@ -26,6 +28,8 @@ ORIGINAL = {
     "OPENCODE_DISABLE_AUTOUPDATE": "1",
     "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
 }
+
+OSTLER = Program([sys.executable, "-m", "ostler"], {"PYTHONPATH": SOURCES})
 
 Difference = tuple[str, Any, Any]
 """Where (a path of keys and indexes), the original's value, Ostler's. ABSENT for none."""
@@ -36,10 +40,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="conformance")
     parser.add_argument("what", choices=["record", "check"])
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--url", help="check this server")
+    parser.add_argument("--program", help="check this program")
     options = parser.parse_args()
     chosen = [s for s in scenarios() if not options.names or s["name"] in options.names]
-    work = record if options.what == "record" else check
-    sys.exit(asyncio.run(work(chosen)))
+    if options.what == "record":
+        sys.exit(asyncio.run(record(chosen)))
+    target: Program | Running = OSTLER
+    if options.url:
+        target = Running(options.url)
+    elif options.program:
+        target = Program(shlex.split(options.program), ORIGINAL)
+    sys.exit(asyncio.run(check(chosen, target)))
 
 
 def scenarios() -> list[dict[str, Any]]:
@@ -59,7 +71,7 @@ async def record(chosen: list[dict[str, Any]]) -> int:
     failed = 0
     for scenario in chosen:
         try:
-            transcript = await play(scenario, [binary], ORIGINAL)
+            transcript = await play(scenario, Program([binary], ORIGINAL))
         except (TimeoutError, httpx.HTTPError, LookupError) as e:
             print("failed  ", scenario["name"], repr(e), flush=True)
             failed += 1
@@ -70,10 +82,10 @@ async def record(chosen: list[dict[str, Any]]) -> int:
     return 1 if failed else 0
 
 
-async def check(chosen: list[dict[str, Any]]) -> int:
+async def check(chosen: list[dict[str, Any]], target: Program | Running) -> int:
     failed = 0
     for scenario in chosen:
-        found = await differences(scenario)
+        found = await differences(scenario, target)
         print("differs" if found else "alike  ", scenario["name"], flush=True)
         for where, theirs, ours in found:
             print(f"    {where}\n      original {_short(theirs)}\n      ostler   {_short(ours)}")
@@ -81,11 +93,12 @@ async def check(chosen: list[dict[str, Any]]) -> int:
     return 1 if failed else 0
 
 
-async def differences(scenario: dict[str, Any]) -> list[Difference]:
+async def differences(
+    scenario: dict[str, Any], target: Program | Running | None = None
+) -> list[Difference]:
     """What differs from the recorded transcript, but for what ``differences.json`` lists. Raises
     AssertionError for what OpenCode's API document does not allow."""
-    command = [sys.executable, "-m", "ostler"]
-    ours = await play(scenario, command, {"PYTHONPATH": SOURCES}, judged=True)
+    ours = await play(scenario, target or OSTLER, judged=target in (None, OSTLER))
     theirs = json.loads(transcript_of(scenario["name"]).read_text())
     listed = json.loads((HERE / "differences.json").read_text())
     allowed = [*listed["*"], *listed.get(scenario["name"], ())]

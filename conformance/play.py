@@ -9,9 +9,10 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from tests.support import model_server as model
@@ -25,17 +26,49 @@ SECONDS = 30.0
 READY_SECONDS = 40.0
 
 
-async def play(
-    scenario: Json, command: list[str], variables: Mapping[str, str], *, judged: bool = False
-) -> Json:
+class Program:
+    """A server that is started for each scenario: ``command`` and then ``serve``."""
+
+    def __init__(self, command: list[str], variables: Mapping[str, str]) -> None:
+        self._command, self._variables = command, variables
+
+    def serve(self, place: Path, config: Json) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        folder = place / "home/.config/opencode"
+        folder.mkdir(parents=True)
+        (folder / "opencode.json").write_text(json.dumps(config))
+        return _started(place, self._command, self._variables)
+
+
+class Running:
+    """A server that runs already, on this machine; a project of its own is what it gets of a
+    scenario, with the configuration in it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @asynccontextmanager
+    async def serve(self, place: Path, config: Json) -> AsyncIterator[httpx.AsyncClient]:
+        root = place / "project"
+        (root / ".opencode").mkdir(exist_ok=True)
+        (root / ".opencode/opencode.json").write_text(json.dumps(config))
+        with (root / ".git/info/exclude").open("a") as exclude:
+            exclude.write(".opencode/opencode.json\n")
+        here = {"x-opencode-directory": quote(str(root), safe="")}
+        async with httpx.AsyncClient(
+            base_url=self._url, timeout=SECONDS, trust_env=False, headers=here
+        ) as http:
+            yield http
+
+
+async def play(scenario: Json, target: Program | Running, *, judged: bool = False) -> Json:
     """The transcript of one scenario: {answers: [...], events: [...]}. ``judged``: raise
     AssertionError for an answer or event that OpenCode's API document does not allow."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         place = Path(os.path.realpath(folder))
         replies = [reply(spec) for spec in scenario["replies"]]
         async with ModelServer(replies, title="A title") as models:
-            _prepare(place, scenario, models.url)
-            async with _serving(place, command, variables) as http:
+            _prepare(place, scenario)
+            async with target.serve(place, _config(scenario, models.url)) as http:
                 data = place / "home/.local/share"
                 names = {
                     models.url: "<model>",
@@ -87,17 +120,23 @@ def _request(body: Json) -> Json:
     return {"messages": said, "tools": offered}
 
 
-def _prepare(place: Path, scenario: Json, model_url: str) -> None:
+def _prepare(place: Path, scenario: Json) -> None:
     root = place / "project"
     root.mkdir()
     for name, text in {"README.md": "A project.\n", **scenario.get("files", {})}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     author = ("-c", "user.name=A", "-c", "user.email=a@example.com")
-    for arguments in (("init", "-q", "-b", "main"), ("add", "-A"), (*author, "commit", "-qm", "x")):
+    for arguments in (
+        ("init", "-q", "-b", "main"),
+        ("add", "-A"),
+        (*author, "commit", "-qm", place.name),
+    ):
         subprocess.run(["git", *arguments], cwd=root, check=True, timeout=30)
-    folder = place / "home/.config/opencode"
-    folder.mkdir(parents=True)
+
+
+def _config(scenario: Json, model_url: str) -> Json:
+    """A configuration whose model is the scripted one."""
     provider = {
         "npm": "@ai-sdk/openai-compatible",
         "name": "Test",
@@ -113,17 +152,16 @@ def _prepare(place: Path, scenario: Json, model_url: str) -> None:
             **scenario.get("models", {}),
         },
     }
-    config = {
+    return {
         "model": "test/m1",
         "small_model": "test/m1",
         "provider": {"test": provider},
         **scenario.get("config", {}),
     }
-    (folder / "opencode.json").write_text(json.dumps(config))
 
 
 @asynccontextmanager
-async def _serving(
+async def _started(
     place: Path, command: list[str], variables: Mapping[str, str]
 ) -> AsyncIterator[httpx.AsyncClient]:
     with socket.socket() as probe:
@@ -225,7 +263,13 @@ class Player:
 
         url = str(self._http.base_url).replace("http", "ws", 1).rstrip("/")
         heard = ""
-        async with asyncio.timeout(SECONDS), connect(url + self._filled(step["socket"])) as socket:
+        url += self._filled(step["socket"])
+        here = self._http.headers.get("x-opencode-directory")
+        located = {"x-opencode-directory": here} if here else None
+        async with (
+            asyncio.timeout(SECONDS),
+            connect(url, additional_headers=located) as socket,
+        ):
             await socket.send(step["say"])
             while step["until"] not in heard:
                 said = await socket.recv()
