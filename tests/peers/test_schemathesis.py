@@ -23,6 +23,7 @@ STREAMS = r"^/(event|global/event|tui/control/next|pty/.*/connect)$"
 """Answers that do not end."""
 RUNS = r"^/session/.*/shell$"
 """Would run generated text as a command."""
+SOON = {"retry": {"attempts": 1, "delay": 1}}
 CHECKS = "not_a_server_error,content_type_conformance,response_schema_conformance"
 
 pytestmark = pytest.mark.skipif(
@@ -33,11 +34,11 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.timeout(1800)
 async def test_generated_requests(tmp_path: Path) -> None:
-    async with serving(tmp_path, model_server.by_rule, titles=False) as ostler:
+    async with serving(tmp_path, model_server.by_rule, config=SOON, titles=False) as ostler:
         process = await asyncio.create_subprocess_exec(
             PROGRAM,
             *("run", f"{ostler.http.base_url}/doc", "--checks", CHECKS),
-            *("--max-examples", EXAMPLES or "15", "--phases", PHASES),
+            *("--max-examples", EXAMPLES or "8", "--phases", PHASES),
             *("--exclude-path-regex", f"{STREAMS}|{RUNS}", "--request-timeout", "20"),
             *("--generation-deterministic", "--continue-on-failure", "--no-color"),
             *("--warnings", "off", "--suppress-health-check", "all"),
@@ -55,4 +56,4 @@ async def test_generated_requests(tmp_path: Path) -> None:
         assert process.returncode == 0, said[-6000:]
         cases = re.search(r"(\d+) generated", said)
         assert cases, said[-2000:]
-        assert int(cases[1]) >= 2000
+        assert int(cases[1]) >= 1000

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from ostler.project.git import GitFailed, GitMissing, GitTimeout, checked, environment, git, run
+from ostler.project.git import (
+    GitFailed,
+    GitMissing,
+    GitNoDirectory,
+    GitTimeout,
+    checked,
+    environment,
+    git,
+    run,
+)
 from tests.support.repository import make_repository
 
 
@@ -64,7 +73,7 @@ async def test_a_missing_program_is_a_typed_error(
 
 
 async def test_a_missing_directory_is_not_a_missing_program(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="No such directory"):
+    with pytest.raises(GitNoDirectory, match="No such directory"):
         await git(str(tmp_path / "absent"), "version")
 
 

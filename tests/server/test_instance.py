@@ -268,6 +268,14 @@ async def test_a_ui_that_asks_gets_the_calls(tmp_path: Path) -> None:
         assert await ostler.post("/tui/control/response", {"any": "thing"}) is True
 
 
+async def test_a_folder_that_has_gone(tmp_path: Path) -> None:
+    async with serving(tmp_path) as ostler:
+        gone = {"directory": str(tmp_path / "gone")}
+        answer = await ostler.http.post("/project/git/init", params=gone)
+        assert answer.status_code == 400
+        assert "No such directory" in answer.json()["data"]["message"]
+
+
 async def test_there_is_no_sign_in_but_a_key(tmp_path: Path) -> None:
     async with serving(tmp_path) as ostler:
         assert await ostler.get("/provider/auth") == {}

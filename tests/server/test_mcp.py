@@ -445,3 +445,15 @@ def _free_port() -> int:
 
     with listen_anywhere() as listener:
         return int(listener.getsockname()[1])
+
+
+async def test_a_server_that_does_not_answer_holds_up_no_end(tmp_path: Path) -> None:
+    silent = {"type": "local", "command": ["sleep", "60"]}
+    async with serving(tmp_path, config=servers(t=silent)) as ostler:
+        asking = asyncio.create_task(ostler.http.get("/mcp"))
+        await ostler.get("/config")
+        began = asyncio.get_running_loop().time()
+        await ostler.post("/mcp/t/disconnect")
+        assert await ostler.get("/mcp") == {"t": {"status": "disabled"}}
+        assert (await asking).status_code == 200
+        assert asyncio.get_running_loop().time() - began < 15  # of the 30 s it could take

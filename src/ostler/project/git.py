@@ -47,8 +47,8 @@ _SETTINGS = ("-c", "core.quotepath=false", "-c", "core.fsmonitor=false")
 
 
 class GitError(DomainError):
-    """A git command could not do its work. ``GitMissing``, ``GitTimeout`` and ``GitFailed`` say
-    why."""
+    """A git command could not do its work. ``GitMissing``, ``GitTimeout``, ``GitNoDirectory`` and
+    ``GitFailed`` say why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(f"{type(self).__name__}Error", message)
@@ -66,6 +66,13 @@ class GitTimeout(GitError):
 
     def __init__(self, arguments: Sequence[str], seconds: float) -> None:
         super().__init__(f"`git {_shown(arguments)}` was ended after {seconds:g} s.")
+
+
+class GitNoDirectory(GitError):
+    """The directory is not there, or is none."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(f"No such directory: {directory}")
 
 
 class GitFailed(GitError):
@@ -109,7 +116,7 @@ async def git(
 ) -> Output:
     """Run ``git`` in ``directory`` and return what it answered, whatever its exit status.
 
-    Raises GitMissing, GitTimeout, and NotADirectoryError or FileNotFoundError for the directory.
+    Raises GitMissing, GitTimeout, GitNoDirectory.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -123,7 +130,7 @@ async def git(
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise _absent(directory) from None
     try:
         async with asyncio.timeout(deadline):
@@ -160,7 +167,7 @@ def run(directory: str, *arguments: str, deadline: float = DEADLINE) -> Output:
             timeout=deadline,
             check=False,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise _absent(directory) from None
     except subprocess.TimeoutExpired:
         raise GitTimeout(arguments, deadline) from None
@@ -218,10 +225,8 @@ def _kill(process: asyncio.subprocess.Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)  # its own group: helpers of git end with it
 
 
-def _absent(directory: str) -> Exception:
-    if os.path.isdir(directory):
-        return GitMissing()
-    return FileNotFoundError(f"No such directory: {directory}")
+def _absent(directory: str) -> GitError:
+    return GitMissing() if os.path.isdir(directory) else GitNoDirectory(directory)
 
 
 def _shown(arguments: Sequence[str]) -> str:

@@ -12,6 +12,8 @@ QuestionID = Annotated[str, msgspec.Meta(pattern=r"^que[\w-]*$")]
 PtyID = Annotated[str, msgspec.Meta(pattern=r"^pty[\w-]*$")]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+PathText = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+"""A path: no operating system takes a NUL in one."""
 Number = int | float
 """A number that stays an integer on the wire where it is one."""
 JsonObject = dict[str, Any]

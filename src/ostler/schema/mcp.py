@@ -1,5 +1,7 @@
 """MCP servers: how they are configured, how they fare, what they offer over HTTP."""
 
+from typing import Annotated
+
 import msgspec
 
 from ostler.schema.base import Positive, Wire
@@ -10,7 +12,7 @@ class McpLocalConfig(Wire, tag_field="type", tag="local"):
     """A program that is run and spoken to over its standard input and output. ``cwd`` is relative
     to the project; ``environment`` is added to Ostler's own; ``timeout`` in ms."""
 
-    command: list[str]
+    command: Annotated[list[str], msgspec.Meta(min_length=1)]
     cwd: str | None = None
     environment: dict[str, str] | None = None
     enabled: bool | None = None

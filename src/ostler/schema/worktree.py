@@ -1,6 +1,6 @@
 """Worktrees: further checkouts of a project, each on a branch of its own."""
 
-from ostler.schema.base import Wire
+from ostler.schema.base import PathText, Wire
 
 
 class Worktree(Wire):
@@ -17,4 +17,4 @@ class WorktreeCreateInput(Wire):
 
 
 class WorktreeDirectoryInput(Wire):
-    directory: str
+    directory: PathText

@@ -10,7 +10,7 @@ from ostler.project import copies
 from ostler.project.checkout import find_checkout
 from ostler.project.copies import CopyError, MoveError
 from ostler.project.identity import identify
-from ostler.schema.base import SessionID
+from ostler.schema.base import PathText, SessionID
 from ostler.schema.errors import NotFound
 from ostler.schema.project import Project
 from ostler.server.operation import Context, operation
@@ -20,8 +20,8 @@ NAME_WORDS = 4
 
 class CopyInput(msgspec.Struct):
     strategy: str
-    directory: str
-    name: str | None = None
+    directory: PathText
+    name: PathText | None = None
 
 
 class Copy(msgspec.Struct):
@@ -29,7 +29,7 @@ class Copy(msgspec.Struct):
 
 
 class RemoveInput(msgspec.Struct):
-    directory: str
+    directory: PathText
     force: bool
 
 
@@ -42,7 +42,7 @@ class Name(msgspec.Struct):
 
 
 class Destination(msgspec.Struct):
-    directory: str
+    directory: PathText
 
 
 class MoveInput(msgspec.Struct):

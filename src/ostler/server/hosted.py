@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import msgspec
 
 from ostler.schema.base import SessionID
-from ostler.schema.errors import DomainError
-from ostler.server.asgi import TRUE, Response, json_response
+from ostler.schema.errors import DomainError, NotFound
+from ostler.server.asgi import TRUE, Response
 from ostler.server.operation import Context, operation
 
 Json = dict[str, Any]
@@ -100,12 +100,14 @@ async def sync_list(context: Context) -> None:
 
 
 @operation(
-    "DELETE /experimental/workspace/{id}", "experimental.workspace.remove", answer=Json | None
+    "DELETE /experimental/workspace/{id}",
+    "experimental.workspace.remove",
+    answer=Json,
+    errors=(404,),
 )
-async def remove(context: Context) -> Response:
-    """Of one that does not exist: nothing."""
+async def remove(context: Context) -> Json:
     await context.instance()
-    return json_response(None)
+    raise NotFound(f"Workspace not found: {context.params['id']}")
 
 
 @operation(

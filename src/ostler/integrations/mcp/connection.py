@@ -96,6 +96,7 @@ class Connection:
         self._templates: dict[str, str] = {}
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
+        self._connecting: anyio.CancelScope | None = None
         self._stop = asyncio.Event()
         self._relisting: asyncio.Task[None] | None = None
 
@@ -113,6 +114,8 @@ class Connection:
         """Disconnect, and end a local server with everything it started."""
         task, self._task = self._task, None
         self._stop.set()
+        if self._connecting is not None:
+            self._connecting.cancel()
         if task is not None:
             await asyncio.wait([task])
         self.status, self.offer = MCPStatusDisabled(), Offer()
@@ -131,11 +134,11 @@ class Connection:
         """Try each way of connecting in turn, and stay in the first that works until it ends."""
         for way in self._ways(flow):
             stderr = StandardError()
-            deadline = anyio.CancelScope()
+            deadline = self._connecting = anyio.CancelScope()
             try:
                 with deadline:
                     await self._stay(way, stderr, deadline, settled, patient=flow is not None)
-                if not deadline.cancelled_caught:
+                if self._stop.is_set() or not deadline.cancelled_caught:
                     return
                 raise TimeoutError(f"No answer within {self._connect_seconds:g} s")
             except Exception as e:
@@ -146,6 +149,8 @@ class Connection:
                 log.info("MCP server %s: %s", self.name, self.status)
                 if isinstance(self.status, MCPStatusNeedsAuth | MCPStatusNeedsClientRegistration):
                     return
+            finally:
+                self._connecting = None
 
     async def _stay(
         self,
@@ -165,6 +170,7 @@ class Connection:
             deadline.deadline = anyio.current_time() + self._list_seconds
             await self._list(client)
             deadline.deadline = math.inf
+            self._connecting = None
             self._client, self.status = client, MCPStatusConnected()
             settled.set()
             await self._wait_for_end(lost)
