@@ -182,13 +182,12 @@ class Bus:
         missed = max(0, self.start - position)
         skip = max(0, position - self.start)
         there = max(0, len(self._log) - skip)
-        if most is not None and there > most:
-            return list(islice(self._log, skip, skip + most)), missed
-        if skip == 0:
-            return list(self._log), missed
-        newest = list(islice(reversed(self._log), there))
-        newest.reverse()
-        return newest, missed
+        wanted = there if most is None else min(there, most)
+        if skip <= there:  # walk from the nearer end: a deque has no way to its middle
+            return list(islice(self._log, skip, skip + wanted)), missed
+        found = list(islice(reversed(self._log), there - wanted, there))
+        found.reverse()
+        return found, missed
 
     def _remove(self, subscription: "Subscription") -> None:
         self._subscriptions.discard(subscription)

@@ -23,7 +23,7 @@ PAUSE_PER_READER, LONGEST_PAUSE = 0.0002, 0.05
 """Seconds between two batches for a reader: 0.2 ms for one alone, 40 ms for each of 200."""
 PIECE = 16 * 1024
 """Bytes handed over at once, about."""
-EVENTS = 32
+EVENTS = 64
 """Events taken at once: a reader that does not read on keeps them in memory."""
 HEARTBEAT_SECONDS = 10.0
 _HEADERS = [
