@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 CLOSING_SECONDS = 0.5
 _CORS_SECONDS = "86400"
 _METHODS = "GET, HEAD, PUT, PATCH, POST, DELETE"
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 _PUBLIC = frozenset(
     ("/site.webmanifest", "/web-app-manifest-192x192.png", "/web-app-manifest-512x512.png")
 )
@@ -124,10 +125,8 @@ class App:
     def _refuse_socket(self, request: Request) -> Response | None:
         """Browsers let any page open a websocket: its Origin says which page it is. Who brings a
         ticket was let in when it was given out."""
-        origin = request.headers.get("origin")
-        own = urlsplit(origin or "").netloc == request.headers.get("host")
-        if origin is not None and not own and origin not in self.access.origins:
-            return json_response(_forbidden(f"Origin {origin!r} is not allowed"), 403)
+        if not self._origin_allowed(request.headers):
+            return json_response(_foreign(request), 403)
         if "ticket" in request.query:
             return None if self._host_allowed(request.headers) else self._refuse(request)
         return self._refuse(request)
@@ -188,6 +187,8 @@ class App:
                 ),
                 403,
             )
+        if request.method not in _SAFE and not self._origin_allowed(request.headers):
+            return json_response(_foreign(request), 403)
         if request.method == "OPTIONS" or (request.method == "GET" and request.path in _PUBLIC):
             return None
         if self.access.password is not None and not self._authorized(request):
@@ -200,6 +201,14 @@ class App:
             return True
         host = urlsplit("//" + headers.get("host", "")).hostname or ""
         return is_loopback(host) or host in self.access.hosts
+
+    def _origin_allowed(self, headers: Mapping[str, str]) -> bool:
+        """A browser says which site's page a request comes from; programs say nothing. A page may
+        send some requests without being able to read the answers: those are refused."""
+        origin = headers.get("origin")
+        if origin is None or origin in self.access.origins:
+            return True
+        return urlsplit(origin).netloc == headers.get("host")
 
     def _authorized(self, request: Request) -> bool:
         token = request.query.get("auth_token")
@@ -243,6 +252,11 @@ def is_loopback(host: str) -> bool:
 
 def _forbidden(message: str) -> dict[str, Any]:
     return {"name": "Forbidden", "data": {"message": message}}
+
+
+def _foreign(request: Request) -> dict[str, Any]:
+    origin = request.headers.get("origin")
+    return _forbidden(f"Pages of {origin!r} may not do this; --cors or server.cors allows them")
 
 
 def _internal(reference: str) -> dict[str, Any]:
