@@ -10,17 +10,22 @@ app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 @app.command()
 def models(
     provider: Annotated[str | None, typer.Argument(help="Only this provider's.")] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="With what is known of each, as JSON.")
+    ] = False,
 ) -> None:
     """List the models that are connected, as provider/model."""
     from ostler.cli.failures import reported
     from ostler.cli.serve import asyncio_run
 
     with reported():
-        for line in asyncio_run(_names(provider)):
+        for line in asyncio_run(_lines(provider, verbose)):
             print(line)
 
 
-async def _names(provider: str | None) -> list[str]:
+async def _lines(provider: str | None, verbose: bool) -> list[str]:
+    import msgspec
+
     from ostler.cli.failures import USAGE, Stop
     from ostler.runtime import Runtime
 
@@ -31,12 +36,16 @@ async def _names(provider: str | None) -> list[str]:
         providers = instance.models.providers
         if provider is not None and provider not in providers:
             known = ", ".join(sorted(providers))
-            raise Stop(f"Provider not found: {provider}. Connected: {known}", USAGE)
-        return sorted(
-            f"{known.id}/{model}"
-            for known in providers.values()
-            if provider in (None, known.id)
-            for model in known.models
-        )
+            entry = instance.models.catalogue.entries.get(provider)
+            hint = f" To connect {entry.name}, set {' or '.join(entry.env)}." if entry else ""
+            raise Stop(f"Provider not found: {provider}. Connected: {known}.{hint}", USAGE)
+        chosen = [p for p in providers.values() if provider in (None, p.id)]
+        models = {f"{p.id}/{name}": m for p in chosen for name, m in p.models.items()}
+        lines = []
+        for name, model in sorted(models.items()):
+            lines.append(name)
+            if verbose:
+                lines.append(msgspec.json.format(msgspec.json.encode(model), indent=2).decode())
+        return lines
     finally:
         await runtime.close()

@@ -4,11 +4,13 @@ The order in which a provider gets connected, and every default of a configured 
 1.18's (its models default to text only, tools on, everything else off, limits and costs 0).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from ostler.config.discover import is_set
+from ostler.models.catalogue import Catalogue
 from ostler.models.reasoning import variants_of
 from ostler.schema.auth import ApiAuth, Auth
 from ostler.schema.config import Config, CostConfig, ModalitiesConfig, ModelConfig, ProviderConfig
@@ -42,12 +44,37 @@ _DEFAULT_CAPABILITIES = ModelCapabilities(
 )
 
 
-def configured(config: Config, catalogue: Mapping[str, Provider]) -> dict[str, Provider]:
-    """The providers that opencode.json describes, over what the catalogue knows of them."""
-    return {
-        provider_id: overlay(provider_id, entry, catalogue.get(provider_id))
-        for provider_id, entry in (config.provider or {}).items()
-    }
+def connected(
+    config: Config,
+    catalogue: Catalogue,
+    environment: Mapping[str, str],
+    kept: Mapping[str, Auth],
+    speaks: Callable[[str], bool],
+) -> dict[str, Provider]:
+    """The providers that can be used: those whose variable is set, those with a kept key, and those
+    that opencode.json describes, each over the ones before (OpenCode 1.18). ``speaks``: whether
+    there is a wire for a model's ``npm``: models without one are left out unless configured."""
+    found: dict[str, Provider] = {}
+    for provider_id, entry in catalogue.entries.items():
+        variable = next((name for name in entry.env if environment.get(name)), None)
+        known = catalogue.provider(provider_id) if variable else None
+        if variable and known:
+            key = environment[variable] if len(entry.env) == 1 else None
+            found[provider_id] = msgspec.structs.replace(known, source="env", key=key)
+    for provider_id, auth in kept.items():
+        base = found.get(provider_id) or catalogue.provider(provider_id)
+        if base is not None and isinstance(auth, ApiAuth):
+            found[provider_id] = msgspec.structs.replace(base, source="api", key=auth.key)
+    found = {provider_id: _spoken(provider, speaks) for provider_id, provider in found.items()}
+    for provider_id, described in (config.provider or {}).items():
+        base = found.get(provider_id) or catalogue.provider(provider_id)
+        found[provider_id] = overlay(provider_id, described, base)
+    return with_keys(found, kept)
+
+
+def _spoken(provider: Provider, speaks: Callable[[str], bool]) -> Provider:
+    models = {k: m for k, m in provider.models.items() if speaks(m.api.npm)}
+    return msgspec.structs.replace(provider, models=models)
 
 
 def overlay(provider_id: str, config: ProviderConfig, known: Provider | None) -> Provider:
@@ -84,15 +111,26 @@ def with_keys(providers: Mapping[str, Provider], kept: Mapping[str, Auth]) -> di
     return result
 
 
-def usable(providers: Mapping[str, Provider], config: Config) -> dict[str, Provider]:
-    """Without the disabled providers, deprecated models, and providers left without a model."""
+def is_enabled(provider_id: str, config: Config) -> bool:
+    """By the lists of enabled and of disabled providers."""
+    if config.enabled_providers is not None and provider_id not in config.enabled_providers:
+        return False
+    return provider_id not in (config.disabled_providers or ())
+
+
+def usable(
+    providers: Mapping[str, Provider], config: Config, environment: Mapping[str, str]
+) -> dict[str, Provider]:
+    """Without the disabled providers, deprecated and alpha models, and providers left without a
+    model. OPENCODE_ENABLE_EXPERIMENTAL_MODELS keeps alpha ones."""
+    unwanted = {"deprecated"}
+    if not is_set(environment, "OPENCODE_ENABLE_EXPERIMENTAL_MODELS"):
+        unwanted.add("alpha")
     result = {}
     for provider_id, provider in providers.items():
-        if config.enabled_providers is not None and provider_id not in config.enabled_providers:
+        if not is_enabled(provider_id, config):
             continue
-        if provider_id in (config.disabled_providers or ()):
-            continue
-        models = {k: v for k, v in provider.models.items() if v.status != "deprecated"}
+        models = {k: v for k, v in provider.models.items() if v.status not in unwanted}
         if models:
             result[provider_id] = msgspec.structs.replace(provider, models=models)
     return result

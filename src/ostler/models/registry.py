@@ -4,9 +4,13 @@ import asyncio
 import difflib
 from collections.abc import AsyncGenerator, Mapping
 
+import msgspec
+
 from ostler.models import failure, local, providers, rehearsal
+from ostler.models.catalogue import packaged
 from ostler.models.credentials import Credentials
 from ostler.models.delta import Delta
+from ostler.models.endpoints import endpoint
 from ostler.models.openai_chat import OpenAIChat
 from ostler.models.request import ModelRequest
 from ostler.models.wire import Wire
@@ -33,14 +37,23 @@ CHAT_COMPLETIONS = frozenset(
     )
 )
 ANTHROPIC = "@ai-sdk/anthropic"
+
+
+def speaks(npm: str) -> bool:
+    """Whether there is a wire for models of this package."""
+    return npm in CHAT_COMPLETIONS or npm == ANTHROPIC
+
+
 SMALL_FAMILIES = ("gemini-flash", "gpt-nano", "claude-haiku")
 
 
 class ModelNotFound(NotFound):
     """No such provider or model; the message names it and its nearest neighbours."""
 
-    def __init__(self, provider_id: str, model_id: str, suggestions: list[str]) -> None:
-        message = f"Model not found: {provider_id}/{model_id}."
+    def __init__(
+        self, provider_id: str, model_id: str, suggestions: list[str], hint: str = ""
+    ) -> None:
+        message = f"Model not found: {provider_id}/{model_id}.{hint}"
         if suggestions:
             message += f" Did you mean: {', '.join(suggestions)}?"
         super().__init__(message)
@@ -77,6 +90,7 @@ class Models:
     ) -> None:
         self._config, self._connections, self._environment = config, connections, environment
         self._credentials = credentials
+        self.catalogue = packaged()
         self.providers: dict[str, Provider] = {}
         self._rehearsal = rehearsal.provider()
         self._opening = asyncio.Lock()
@@ -87,14 +101,16 @@ class Models:
             if self._opened:
                 return
             kept = self._credentials.all() if self._credentials else {}
-            found = providers.with_keys(providers.configured(self._config, {}), kept)
-            connected = providers.usable(found, self._config)
+            found = providers.connected(
+                self._config, self.catalogue, self._environment, kept, speaks
+            )
+            connected = providers.usable(found, self._config, self._environment)
             if not connected:
                 servers = await local.find_servers(self._environment)
                 described = {
                     key: providers.overlay(key, config, None) for key, config in servers.items()
                 }
-                connected = providers.usable(described, self._config)
+                connected = providers.usable(described, self._config, self._environment)
             if not connected:
                 connected = {rehearsal.PROVIDER_ID: self._rehearsal}
             self.providers = connected
@@ -107,8 +123,19 @@ class Models:
             provider = self._rehearsal
         model = provider.models.get(model_id) if provider else None
         if model is None:
-            raise ModelNotFound(provider_id, model_id, self._suggest(provider_id, model_id))
+            hint = self._how_to_connect(provider_id, model_id) if provider is None else ""
+            raise ModelNotFound(provider_id, model_id, self._suggest(provider_id, model_id), hint)
         return model
+
+    def _how_to_connect(self, provider_id: str, model_id: str) -> str:
+        """What is missing for a provider that the catalogue knows."""
+        known = self.catalogue.provider(provider_id)
+        if known is None:
+            return ""
+        described = known.models.get(model_id)
+        if described is not None and not speaks(described.api.npm):
+            return f" This Ostler does not speak the wire of {described.api.npm} yet."
+        return f" {known.name} is not connected: set {' or '.join(known.env)}."
 
     def provider_of(self, model: Model) -> Provider:
         return self.providers.get(model.providerID) or self._rehearsal
@@ -147,19 +174,24 @@ class Models:
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
         """Increments of one call (see Wire.stream). Raises ModelFailure."""
-        return self._wire(request).stream(request)
-
-    def _wire(self, request: ModelRequest) -> Wire:
-        npm = request.model.api.npm
         if request.model.providerID == rehearsal.PROVIDER_ID:
-            return rehearsal.Rehearsal()
-        url = str(request.provider.options.get("baseURL") or request.model.api.url or "")
+            return rehearsal.Rehearsal().stream(request)
+        model = request.model
+        url = endpoint(request.provider, model, self._environment)
+        if url and url != request.provider.options.get("baseURL"):
+            options = {**request.provider.options, "baseURL": url}
+            located = msgspec.structs.replace(request.provider, options=options)
+            request = msgspec.structs.replace(request, provider=located)
+        return self._wire(request, url).stream(request)
+
+    def _wire(self, request: ModelRequest, url: str) -> Wire:
+        npm = request.model.api.npm
         if npm in CHAT_COMPLETIONS:
             return OpenAIChat(self._connections.to(url))
         if npm == ANTHROPIC:
             from ostler.models import anthropic  # most processes speak to one kind of provider
 
-            return anthropic.Anthropic(self._connections.to(url or anthropic.DEFAULT_URL))
+            return anthropic.Anthropic(self._connections.to(url))
         known = ", ".join(sorted({*CHAT_COMPLETIONS, ANTHROPIC}))
         raise failure.invalid_request(
             f"model {request.model.providerID}/{request.model.id} needs the wire of {npm}, which "

@@ -5,9 +5,10 @@ from typing import Any, Literal
 import msgspec
 
 from ostler.engine.instance import Instance
+from ostler.models.providers import is_enabled
 from ostler.schema.errors import DomainError
 from ostler.schema.provider import ConfigProviders, ProviderList
-from ostler.server.asgi import Response, json_response
+from ostler.server.asgi import Response, encode, json_response
 from ostler.server.operation import Context, operation
 
 
@@ -18,13 +19,17 @@ async def _open(context: Context) -> Instance:
 
 
 @operation("GET /provider", "provider.list", answer=ProviderList)
-async def list_providers(context: Context) -> ProviderList:
-    models = (await _open(context)).models
-    return ProviderList(
-        all=list(models.providers.values()),
-        default=models.defaults(),
-        connected=list(models.providers),
-    )
+async def list_providers(context: Context) -> Response:
+    """Every provider of the catalogue, and the connected ones as they are here."""
+    instance = await _open(context)
+    models = instance.models
+    connected, catalogue = models.providers, models.catalogue
+    listed = {k: e for k, e in catalogue.entries.items() if is_enabled(k, instance.config)}
+    records = [encode(provider) for provider in connected.values()]
+    records += [catalogue.record(key) for key in listed if key not in connected]
+    default = {key: entry.preferred for key, entry in listed.items()}
+    rest = {"default": {**default, **models.defaults()}, "connected": list(connected)}
+    return Response(b'{"all":[%b],%b' % (b",".join(records), encode(rest)[1:]))
 
 
 @operation("GET /config/providers", "config.providers", answer=ConfigProviders)

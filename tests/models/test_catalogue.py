@@ -1,0 +1,142 @@
+"""The catalogue: what is in it, what connects a provider of it, and how it is packed."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ostler.models.catalogue import Catalogue, CatalogueError, pack
+from ostler.schema.provider import Provider
+from tests.support.model_server import ModelServer, text
+from tests.support.product import Json, serving, texts
+
+KEYED = {"ANTHROPIC_API_KEY": "sk-secret", "GROQ_API_KEY": "gsk-secret"}
+
+
+def test_a_provider_of_the_catalogue() -> None:
+    catalogue = Catalogue()
+    assert len(catalogue.entries) == 225
+    anthropic = catalogue.provider("anthropic")
+    assert anthropic is not None
+    assert anthropic.env == ["ANTHROPIC_API_KEY"]
+    model = anthropic.models[catalogue.entries["anthropic"].preferred]
+    assert (model.providerID, model.api.npm) == ("anthropic", "@ai-sdk/anthropic")
+    assert model.cost.input > 0
+    assert model.limit.context > 100_000
+    assert catalogue.provider("nobody") is None
+
+
+def test_every_record_is_one() -> None:
+    models = 0
+    catalogue = Catalogue()
+    for provider_id in catalogue.entries:
+        provider = msgspec.json.decode(catalogue.record(provider_id), type=Provider)
+        assert provider.id == provider_id
+        models += len(provider.models)
+    assert models == 8218
+
+
+def described(models: dict[str, Any]) -> Json:
+    return {"name": "N", "env": ["N_KEY"], "default_model": "", "models": models}
+
+
+@given(st.dictionaries(st.text(min_size=1), st.sampled_from(["a", "b"]), max_size=5))
+def test_what_is_packed_can_be_looked_up(names: dict[str, str]) -> None:
+    from tempfile import TemporaryDirectory
+
+    known = Catalogue().provider("groq")
+    assert known is not None
+    model = msgspec.to_builtins(next(iter(known.models.values())))
+    document = {name: described({inner: model}) for name, inner in names.items()}
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "packed")
+        path.write_bytes(pack(document))
+        catalogue = Catalogue(str(path))
+        assert set(catalogue.entries) == set(names)
+        for name, inner in names.items():
+            provider = catalogue.provider(name)
+            assert provider is not None
+            assert list(provider.models) == [inner]
+            assert provider.models[inner].providerID == name
+
+
+def test_a_model_that_is_none_is_named() -> None:
+    with pytest.raises(CatalogueError, match="acme/m1"):
+        pack({"acme": described({"m1": {"name": "M"}})})
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"OCT1\0\0\0\x05short"])
+def test_a_file_that_is_no_catalogue(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(CatalogueError, match=str(path)):
+        _ = Catalogue(str(path)).entries
+
+
+async def test_a_variable_connects_a_provider(tmp_path: Path) -> None:
+    async with serving(tmp_path, **KEYED) as ostler:
+        listed = await ostler.get("/provider")
+        assert listed["connected"] == ["anthropic", "groq", "test"]
+        assert len(listed["all"]) == 226
+        assert len(listed["default"]) == 226
+        found = {p["id"]: p for p in (await ostler.get("/config/providers"))["providers"]}
+        assert set(found) == {"anthropic", "groq", "test"}
+        assert (found["anthropic"]["source"], found["anthropic"]["key"]) == ("env", "sk-secret")
+        assert all(
+            m["status"] not in ("deprecated", "alpha") for m in found["groq"]["models"].values()
+        )
+
+
+async def test_a_wire_that_is_not_spoken_connects_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, GEMINI_API_KEY="x", GOOGLE_API_KEY="x") as ostler:
+        assert "google" not in (await ostler.get("/provider"))["connected"]
+
+
+async def test_configuration_comes_over_the_catalogue(tmp_path: Path) -> None:
+    async with ModelServer([text("from groq")]) as models:
+        entry = {"options": {"baseURL": models.url}, "models": {"own": {"name": "Mine"}}}
+        empty: Json = {"options": {}, "models": {}}
+        config = {
+            "enabled_providers": ["groq"],
+            "provider": {"groq": entry, "test": empty},
+            "model": "groq/own",
+        }
+        async with serving(tmp_path, config=config, GROQ_API_KEY="gsk") as ostler:
+            (groq,) = (await ostler.get("/config/providers"))["providers"]
+            assert groq["name"] == "Groq"
+            assert groq["source"] == "config"
+            assert groq["models"]["own"]["name"] == "Mine"
+            assert len(groq["models"]) > 3
+            answer = await ostler.prompt(await ostler.create())
+            assert texts(answer) == "from groq"
+
+
+async def test_a_kept_key_connects_a_provider(tmp_path: Path) -> None:
+    async with serving(tmp_path) as ostler:
+        answer = await ostler.http.put("/auth/groq", json={"type": "api", "key": "k"})
+        assert answer.status_code == 200
+        await ostler.post("/instance/dispose")
+        assert "groq" in (await ostler.get("/provider"))["connected"]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("anthropic/claude-sonnet-4-6", "Anthropic is not connected: set ANTHROPIC_API_KEY"),
+        ("google/gemini-2.5-pro", "does not speak the wire of @ai-sdk/google"),
+    ],
+)
+async def test_what_is_missing_is_said(tmp_path: Path, model: str, said: str) -> None:
+    provider, _, name = model.partition("/")
+    async with serving(tmp_path) as ostler:
+        session = await ostler.create()
+        body = {
+            "parts": [{"type": "text", "text": "x"}],
+            "model": {"providerID": provider, "modelID": name},
+        }
+        answer = await ostler.http.post(f"/session/{session}/message", json=body)
+        assert answer.status_code == 404
+        assert said in answer.json()["data"]["message"]
