@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ostler.models.registry import ANTHROPIC, RESPONSES
 from tests.support.command import free_port, kill
 from tests.support.model_server import ModelServer, calls, text
 from tests.support.product import serving, texts
@@ -22,6 +23,8 @@ from tests.support.product import serving, texts
 PEERS = Path(os.environ.get("OSTLER_PEERS") or Path(__file__).parents[2] / ".venv-peers")
 PROXY = PEERS / "bin/litellm"
 START_SECONDS = 90
+BRIDGED = {RESPONSES: "deepseek/m1", ANTHROPIC: "hosted_vllm/m1"}
+"""Wire -> a model of the proxy that is spoken to by it, and that the proxy asks by another."""
 
 pytestmark = pytest.mark.skipif(
     not PROXY.exists() and not os.environ.get("OSTLER_PEERS_REQUIRED"),
@@ -31,12 +34,16 @@ pytestmark = pytest.mark.skipif(
 
 @asynccontextmanager
 async def litellm(folder: Path, upstream: str) -> AsyncIterator[str]:
-    """The proxy's base URL. Models: ``mock``, which it answers itself, and ``relayed``."""
+    """The proxy's base URL. Models: ``mock``, which it answers itself, ``relayed``, and BRIDGED."""
     folder.mkdir()
     config = {
         "model_list": [
             _model("mock", model="openai/mock", api_key="x", mock_response="Hello from the proxy"),
             _model("relayed", model="openai/m1", api_key="upstream-key", api_base=upstream),
+            *(
+                _model(name, model=name, api_key="upstream-key", api_base=upstream)
+                for name in BRIDGED.values()
+            ),
         ],
         "general_settings": {"master_key": "sk-test"},
     }
@@ -109,3 +116,30 @@ async def test_a_full_turn(tmp_path: Path) -> None:
         assert answer["info"]["error"]["name"] == "APIError"
         assert "m1" in answer["info"]["error"]["data"]["message"]
         assert texts(await ostler.prompt(session, "still there", model=mock))
+
+
+@pytest.mark.parametrize("npm", list(BRIDGED))
+async def test_a_full_turn_over_other_wires(tmp_path: Path, npm: str) -> None:
+    script = [
+        calls(("bash", {"command": "echo one"}), ("bash", {"command": "echo two"})),
+        text("both ", "done"),
+    ]
+    async with (
+        ModelServer(script, titles=False) as upstream,
+        litellm(tmp_path / "proxy", upstream.url) as url,
+        serving(
+            tmp_path,
+            options={"baseURL": url, "apiKey": "sk-test"},
+            config={"small_model": "test/mock"},
+            model={"id": BRIDGED[npm], "provider": {"npm": npm}},
+            models=["mock"],
+        ) as ostler,
+    ):
+        session = await ostler.create(title="Named")
+        answer = await ostler.prompt(session)
+        assert texts(answer) == "both done"
+        outputs = [p["state"]["output"].strip() for p in await ostler.parts(session, "tool")]
+        assert outputs == ["one", "two"]
+        assert answer["info"]["tokens"]["output"] > 0
+        results = [m for m in upstream.requests[-1]["messages"] if m["role"] == "tool"]
+        assert [r["content"].strip() for r in results] == ["one", "two"]

@@ -12,6 +12,7 @@ DEFAULTS = {
     "@ai-sdk/cerebras": "https://api.cerebras.ai/v1",
     "@ai-sdk/deepinfra": "https://api.deepinfra.com/v1/openai",
     "@ai-sdk/groq": "https://api.groq.com/openai/v1",
+    "@ai-sdk/openai": "https://api.openai.com/v1",
     "@ai-sdk/mistral": "https://api.mistral.ai/v1",
     "@ai-sdk/perplexity": "https://api.perplexity.ai",
     "@ai-sdk/togetherai": "https://api.together.xyz/v1",

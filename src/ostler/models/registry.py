@@ -37,11 +37,12 @@ CHAT_COMPLETIONS = frozenset(
     )
 )
 ANTHROPIC = "@ai-sdk/anthropic"
+RESPONSES = "@ai-sdk/openai"
 
 
 def speaks(npm: str) -> bool:
     """Whether there is a wire for models of this package."""
-    return npm in CHAT_COMPLETIONS or npm == ANTHROPIC
+    return npm in CHAT_COMPLETIONS or npm in (ANTHROPIC, RESPONSES)
 
 
 SMALL_FAMILIES = ("gemini-flash", "gpt-nano", "claude-haiku")
@@ -192,7 +193,11 @@ class Models:
             from ostler.models import anthropic  # most processes speak to one kind of provider
 
             return anthropic.Anthropic(self._connections.to(url))
-        known = ", ".join(sorted({*CHAT_COMPLETIONS, ANTHROPIC}))
+        if npm == RESPONSES:
+            from ostler.models import openai_responses
+
+            return openai_responses.OpenAIResponses(self._connections.to(url))
+        known = ", ".join(sorted({*CHAT_COMPLETIONS, ANTHROPIC, RESPONSES}))
         raise failure.invalid_request(
             f"model {request.model.providerID}/{request.model.id} needs the wire of {npm}, which "
             f"this Ostler does not speak; known are: {known}"
