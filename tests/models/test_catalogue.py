@@ -90,6 +90,13 @@ async def test_a_variable_connects_a_provider(tmp_path: Path) -> None:
         )
 
 
+async def test_the_default_model_can_do_the_work(tmp_path: Path) -> None:
+    async with serving(tmp_path, GROQ_API_KEY="x") as ostler:
+        listed = await ostler.get("/config/providers")
+        groq = next(p for p in listed["providers"] if p["id"] == "groq")
+        assert groq["models"][listed["default"]["groq"]]["capabilities"]["toolcall"]
+
+
 async def test_a_wire_that_is_not_spoken_connects_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, GEMINI_API_KEY="x", GOOGLE_API_KEY="x") as ostler:
         assert "google" not in (await ostler.get("/provider"))["connected"]

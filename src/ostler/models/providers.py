@@ -137,11 +137,14 @@ def usable(
 
 
 def default_model_id(provider: Provider) -> str:
-    """A provider's preferred model: by PREFERRED, then "latest" names, then the greatest id."""
+    """A provider's preferred model: by PREFERRED, then "latest" names, then the greatest id; of
+    those that can do the work (OpenCode 1.18 may choose one for speech)."""
 
-    def rank(model_id: str) -> tuple[int, bool, str]:
+    def rank(model_id: str) -> tuple[bool, int, bool, str]:
+        able = provider.models[model_id].capabilities
         place = max((i for i, name in enumerate(PREFERRED) if name in model_id), default=-1)
-        return (place, "latest" in model_id, model_id)
+        works = able.toolcall and able.input.text and able.output.text
+        return (works, place, "latest" in model_id, model_id)
 
     return max(provider.models, key=rank)
 
