@@ -152,6 +152,15 @@ class Runtime:
                     event = ProjectDirectoriesUpdated(projectID=project.id)
                     self.bus.publish(event, instance.location)
 
+    def change_sandboxes(
+        self, project: Project, add: str | None = None, remove: str | None = None
+    ) -> None:
+        """Take up a further checkout of a project, or forget one."""
+        gone = os.path.realpath(remove) if remove else None
+        kept = [p for p in project.sandboxes if p != add and os.path.realpath(p) != gone]
+        sandboxes = [*kept, *([add] if add else [])]
+        self.keep_project(msgspec.structs.replace(project, sandboxes=sandboxes))
+
     async def dispose(self, directory: str) -> None:
         """Abort what runs in a directory and forget its instance; the next use builds it anew."""
         instance = self._instances.pop(directory, None)

@@ -3,17 +3,18 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import acp
 from acp import schema
 from tests.support import mcp_server
-from tests.support.command import SOURCES
+from tests.support.command import SOURCES, free_port
 from tests.support.model_server import STALL, ModelServer, Reply, Script, delta, error, text, tool
 from tests.support.product import DEADLINE, Json, environment, with_model
 from tests.support.repository import make_repository
@@ -95,6 +96,7 @@ async def editing(
     script: Script,
     config: Mapping[str, Any] | None = None,
     model: Mapping[str, Any] | None = None,
+    arguments: Sequence[str] = (),
 ) -> AsyncIterator[Workspace]:
     root, home = tmp_path / "project", tmp_path / "home"
     if not root.exists():
@@ -109,7 +111,7 @@ async def editing(
         async with acp.spawn_agent_process(
             editor,
             sys.executable,
-            *("-m", "ostler", "acp"),
+            *("-m", "ostler", "acp", *arguments),
             env=variables,
             cwd=root,
             use_unstable_protocol=True,
@@ -334,6 +336,32 @@ async def test_failures_are_told(tmp_path: Path) -> None:
                 await workspace.agent.new_session(cwd=wrong, mcp_servers=[])
         with pytest.raises(acp.RequestError, match="unknown auth method"):
             await workspace.agent.authenticate(method_id="x")
+
+
+async def test_the_api_beside(tmp_path: Path) -> None:
+    port = free_port()
+    async with editing(tmp_path, [text("ok")], arguments=("--port", str(port))) as workspace:
+        session = await workspace.new()
+        await workspace.prompt(session, "go")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            messages = await http.get(f"http://127.0.0.1:{port}/session/{session}/message")
+        assert len(messages.json()) == 2
+
+
+async def test_standard_output_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    with (tmp_path / "out").open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ostler", "acp"),
+            cwd=tmp_path,
+            env=environment(tmp_path / "home", PYTHONPATH=SOURCES),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=out,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode == 2
+    assert b"is a file" in said
 
 
 async def test_the_process_ends_with_its_editor(tmp_path: Path) -> None:

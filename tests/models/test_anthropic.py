@@ -28,7 +28,7 @@ from ostler.models.request import (
     ToolResultBlock,
 )
 from ostler.transport import DirectTransport
-from tests.support import build
+from tests.support import build, wires
 from tests.support.model_server import CUT, ModelServer, Reply, collect, error, event
 from tests.support.product import serving, texts
 
@@ -64,15 +64,7 @@ def ended(reason: str = "end_turn", **usage: int) -> list[bytes]:
 
 async def ask(*chunks: bytes | object, **fields: Any) -> tuple[list[Any], dict[str, Any]]:
     """The deltas of one request, and the body that was sent."""
-    transport = DirectTransport()
-    async with ModelServer([Reply(chunks)], titles=False) as server:
-        try:
-            batches = await collect(
-                Anthropic(transport).stream(build.request(server.url, **fields))
-            )
-        finally:
-            await transport.close()
-        return [d for batch in batches for d in batch], server.requests[0]
+    return await wires.ask(Anthropic, chunks, **fields)
 
 
 async def test_text_and_usage() -> None:

@@ -29,7 +29,7 @@ from ostler.models.request import (
     ToolResultBlock,
 )
 from ostler.transport import DirectTransport
-from tests.support import build
+from tests.support import build, wires
 from tests.support.model_server import CUT, ModelServer, Reply, collect, error, event
 from tests.support.product import serving, texts
 
@@ -79,14 +79,7 @@ def ended(**fields: Any) -> bytes:
 
 async def ask(*chunks: Any, **fields: Any) -> tuple[list[Any], dict[str, Any]]:
     """The deltas of one request, and the body that was sent."""
-    transport = DirectTransport()
-    async with ModelServer([Reply(chunks)], titles=False) as server:
-        wanted = build.request(server.url, **fields)
-        try:
-            batches = await collect(OpenAIResponses(transport).stream(wanted))
-        finally:
-            await transport.close()
-        return [d for batch in batches for d in batch], server.requests[0]
+    return await wires.ask(OpenAIResponses, chunks, **fields)
 
 
 async def test_text_and_usage() -> None:

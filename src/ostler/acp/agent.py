@@ -22,6 +22,7 @@ from ostler.acp.rpc import (
     RpcError,
 )
 from ostler.engine import commands, sessions, submit
+from ostler.engine.history import Entry
 from ostler.engine.instance import Instance
 from ostler.runtime import Runtime
 from ostler.schema.errors import ConfigError, NotFound, RequestError
@@ -105,7 +106,7 @@ class Opened(msgspec.Struct):
 
 
 class Agent:
-    """One editor's agent. ``connection`` is set before the first message."""
+    """One editor's agent."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -292,7 +293,7 @@ class Agent:
             said = f"Invalid params: prompt: a block lacks {e}"
             raise RpcError(INVALID_PARAMS, said) from None
         opened.cancelled = False
-        before = _last_seq(opened)
+        before = len(_entries(opened))
         answer = await self._answer(opened, parts)
         self._follower.catch_up()
         self._follower.end_turn(opened.session_id)
@@ -434,13 +435,13 @@ def _slash(parts: list[PartInput]) -> tuple[str | None, str]:
     return name.strip(), arguments.strip()
 
 
-def _last_seq(opened: Opened) -> int:
-    return len(opened.instance.runs.histories.of(opened.session_id).entries)
+def _entries(opened: Opened) -> list[Entry]:
+    return opened.instance.runs.histories.of(opened.session_id).entries
 
 
 def _spent(opened: Opened, before: int) -> list[Any]:
     """The tokens of every answer since."""
-    entries = opened.instance.runs.histories.of(opened.session_id).entries[before:]
+    entries = _entries(opened)[before:]
     return [e.message.tokens for e in entries if isinstance(e.message, AssistantMessage)]
 
 

@@ -84,6 +84,14 @@ def _name(uri: str) -> str | None:
     )
 
 
+def inlined(url: str) -> tuple[str, str]:
+    """The type and the base64 text of a data URL; both empty for any other."""
+    head, separator, data = url.partition(";base64,")
+    if not (separator and head.startswith("data:")):
+        return "", ""
+    return head.removeprefix("data:"), data
+
+
 def blocks_of(part: TextPart | FilePart) -> list[Json]:
     """A part of a stored prompt or answer, as blocks; none where there is nothing to show."""
     if isinstance(part, FilePart):
@@ -99,10 +107,10 @@ def _file_blocks(part: FilePart) -> list[Json]:
     name = part.filename or "file"
     if part.url.startswith("file://"):
         return [{"type": "resource_link", "uri": part.url, "name": name, "mimeType": part.mime}]
-    head, _, data = part.url.partition(";base64,")
-    if not (head.startswith("data:") and data):
+    mime, data = inlined(part.url)
+    if not data:
         return []
-    mime, uri = head.removeprefix("data:"), "file:///" + quote(name.lstrip("/"))
+    uri = "file:///" + quote(name.lstrip("/"))
     if mime.startswith("image/"):
         return [{"type": "image", "mimeType": mime, "data": data, "uri": uri}]
     resource: Json = {"uri": uri, "mimeType": mime, "blob": data}

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
+from ostler.acp.content import inlined
 from ostler.schema.agent import Command
 from ostler.schema.message import AssistantMessage
 from ostler.schema.part import (
@@ -133,9 +134,8 @@ def _diffs(part: ToolPart, state: ToolStateCompleted) -> list[Json]:
 def _images(attachments: Iterable[FilePart]) -> list[Json]:
     found = []
     for file in attachments:
-        head, separator, data = file.url.partition(";base64,")
-        if separator and head.startswith("data:image/"):
-            mime = head.removeprefix("data:")
+        mime, data = inlined(file.url)
+        if mime.startswith("image/"):
             found.append({"type": "image", "mimeType": mime, "data": data})
     return found
 

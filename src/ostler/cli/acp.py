@@ -2,14 +2,15 @@
 
 import asyncio
 import os
+import stat
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from ostler.runtime import Runtime
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,14 +33,29 @@ def acp(
         asyncio_run(_acp(cwd, port, hostname))
 
 
-def _serve(runtime: "Runtime", hostname: str, port: int) -> "uvicorn.Server":
-    """The HTTP API beside; it says nothing on standard output."""
+@asynccontextmanager
+async def _serving(runtime: "Runtime", hostname: str, port: int) -> AsyncIterator[None]:
+    """The HTTP API beside; it says nothing on standard output, and closes the runtime when it
+    ends."""
     from ostler.cli.serve import access_at, listen, server_of
     from ostler.server.app import App
 
     server = server_of(App(runtime, access_at(hostname, [])))
-    runtime.tasks.start(server.serve(sockets=[listen(hostname, port)]), deadline=float("inf"))
-    return server
+    running = asyncio.create_task(server.serve(sockets=[listen(hostname, port)]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await running
+
+
+def _check_pipes() -> None:
+    """Raises Stop for a file, on which the event loop cannot wait."""
+    from ostler.cli.failures import USAGE, Stop
+
+    for stream in (sys.stdin, sys.stdout):
+        if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise Stop(f"{stream.name} is a file: an editor speaks to `ostler acp` by pipes", USAGE)
 
 
 async def _acp(cwd: str, port: int, hostname: str) -> None:
@@ -47,6 +63,7 @@ async def _acp(cwd: str, port: int, hostname: str) -> None:
     from ostler.acp.rpc import LINE_BYTES, Connection
     from ostler.runtime import Runtime
 
+    _check_pipes()
     # Editors have no way to answer the question tool; its absence is told by the client's name.
     environment = {**os.environ, "OPENCODE_CLIENT": "acp"}
     runtime = Runtime(cwd or None, environment=environment)
@@ -58,11 +75,15 @@ async def _acp(cwd: str, port: int, hostname: str) -> None:
     )
     writer = asyncio.StreamWriter(transport, protocol, None, loop)
     agent = Agent(runtime)
-    server = _serve(runtime, hostname, port) if port else None
     runtime.start_housekeeping()
-    try:
+    beside = _serving(runtime, hostname, port) if port else _alone(runtime)
+    async with beside:
         await agent.serve(Connection(reader, writer, agent.handle))
+
+
+@asynccontextmanager
+async def _alone(runtime: "Runtime") -> AsyncIterator[None]:
+    try:
+        yield
     finally:
-        if server is not None:
-            server.should_exit = True
         await runtime.close()

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 
 from ostler.config.discover import is_set
-from ostler.config.write import replace_file
+from ostler.config.write import OWNER_ALONE, replace_file
 
 NAME = "trust.json"
 
@@ -55,4 +55,4 @@ class Trust:
         return True
 
     def _save(self, roots: set[str]) -> None:
-        replace_file(self._path, json.dumps({"roots": sorted(roots)}, indent=2) + "\n", 0o600)
+        replace_file(self._path, json.dumps({"roots": sorted(roots)}, indent=2) + "\n", OWNER_ALONE)

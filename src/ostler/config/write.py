@@ -1,5 +1,6 @@
 """Changing a configuration file in place: comments and everything untouched stay as they are."""
 
+import logging
 import os
 import tempfile
 from typing import Any
@@ -10,6 +11,8 @@ from ostler.config.jsonc import _SPACE, _STRING, parse
 from ostler.config.merge import Raw
 
 INDENT = "  "
+OWNER_ALONE = 0o600
+"""The mode of files that hold secrets, or what is to be trusted."""
 
 
 def write_keys(path: str, changes: Raw) -> None:
@@ -21,6 +24,27 @@ def write_keys(path: str, changes: Raw) -> None:
     except FileNotFoundError:
         text = "{}\n"
     replace_file(path, merged_text(text, changes, path))
+
+
+def read_private(path: str, kind: Any, log: logging.Logger) -> Raw:
+    """The object (of type ``kind``) in a file of secrets, empty where there is none; a file that
+    cannot be read is told in the log, and is as if it were not there."""
+    try:
+        with open(path, "rb") as file:
+            decoded: Raw = msgspec.json.decode(file.read(), type=kind)
+            return decoded
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as e:
+        log.warning("%s cannot be read: %s", path, e)
+        return {}
+
+
+def write_private(path: str, content: Raw) -> None:
+    """Replace such a file; its owner alone may read it. Raises OSError."""
+    text = msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+    replace_file(path, text + "\n", OWNER_ALONE)
+    os.chmod(path, OWNER_ALONE)
 
 
 def replace_file(path: str, text: str, mode: int = 0o644) -> None:

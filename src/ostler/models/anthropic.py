@@ -6,12 +6,10 @@ first two system messages and the last two others).
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
-from ostler import ids
 from ostler.models import failure
 from ostler.models.delta import (
     Delta,
@@ -25,10 +23,13 @@ from ostler.models.delta import (
     Usage,
 )
 from ostler.models.exchange import (
+    CallIds,
     api_key,
     base_url,
+    broken_off,
     common_headers,
-    event_batches,
+    decode,
+    deltas,
     timeouts,
     with_configured,
 )
@@ -46,7 +47,6 @@ from ostler.transport import HttpRequest, Transport
 
 _encode = msgspec.json.Encoder().encode
 
-DEFAULT_URL = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"
 BETAS = "interleaved-thinking-2025-05-14,fine-grained-tool-streaming-2025-05-14"
 MARKER = b',"cache_control":{"type":"ephemeral"}}'
@@ -70,22 +70,12 @@ class Anthropic:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
-        url = base_url(request, DEFAULT_URL) + "/messages"
+    def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
+        url = base_url(request) + "/messages"
         outgoing = HttpRequest(
             url, headers(request), encode_request(request), timeouts=timeouts(request)
         )
-        decoder = MessageDecoder(url)
-        async with aclosing(
-            event_batches(self._transport, outgoing, request.provider.id)
-        ) as batches:
-            async for events in batches:
-                deltas = decoder.feed(events)
-                if deltas:
-                    yield deltas
-                if decoder.done:
-                    return
-        raise failure.unavailable("the stream ended before the answer was complete", url)
+        return deltas(self._transport, outgoing, request.provider.id, MessageDecoder(url))
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
@@ -303,6 +293,7 @@ class _Event(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Event)
+EXPECTED = "an event that is not of the messages API"
 
 
 class _Open:
@@ -322,7 +313,7 @@ class MessageDecoder:
     def __init__(self, url: str) -> None:
         self._url = url
         self._open: dict[int, _Open] = {}
-        self._ids: set[str] = set()
+        self._ids = CallIds("toolu_")
         self._usage = _Usage()
         self._reason: str | None = None
         self.done = False
@@ -332,18 +323,11 @@ class MessageDecoder:
         for data in events:
             if self.done:
                 break
-            self._event(self._decode(data), out)
+            self._event(decode(_decoder, data, EXPECTED, self._url), out)
         return out
 
-    def _decode(self, data: bytes) -> _Event:
-        try:
-            return _decoder.decode(data)
-        except msgspec.DecodeError as e:
-            raise failure.bad_stream(
-                f"the provider sent an event that is not of the messages API: {e}",
-                self._url,
-                data[:500].decode("utf-8", "replace"),
-            ) from None
+    def end(self) -> list[Delta]:
+        raise broken_off(self._url)
 
     def _event(self, event: _Event, out: list[Delta]) -> None:
         kind = event.type
@@ -370,7 +354,7 @@ class MessageDecoder:
     def _start(self, index: int, block: _Block, out: list[Delta]) -> None:
         opened = self._open[index] = _Open(block.type, index)
         if block.type == "tool_use":  # what the provider runs itself is no call of ours
-            opened.call_id, opened.name = self._fresh_id(block.id), block.name or ""
+            opened.call_id, opened.name = self._ids.fresh(block.id), block.name or ""
             out.append(ToolStart(opened.call_id, opened.name))
             if block.input:
                 opened.pieces.append(_encode(block.input).decode())
@@ -444,9 +428,3 @@ class MessageDecoder:
             value = getattr(usage, name, None)
             if value is not None:
                 setattr(self._usage, name, value)
-
-    def _fresh_id(self, wanted: str | None) -> str:
-        if not wanted or wanted in self._ids:
-            wanted = ids.new("tool").replace("tool_", "toolu_", 1)
-        self._ids.add(wanted)
-        return wanted

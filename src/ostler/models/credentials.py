@@ -8,11 +8,10 @@ import os
 
 import msgspec
 
-from ostler.config.write import replace_file
+from ostler.config.write import read_private, write_private
 from ostler.schema.auth import Auth, AuthFile
 
 NAME = "auth.json"
-OWNER_ALONE = 0o600
 
 log = logging.getLogger("ostler.credentials")
 
@@ -34,15 +33,18 @@ class Credentials:
 
     def set(self, provider_id: str, auth: Auth) -> None:
         """Keep a credential. Raises OSError."""
-        entries = {**_raw(self._own), _id(provider_id): msgspec.to_builtins(auth)}
-        _write(self._own, entries)
+        entries = {
+            **_raw(self._own),
+            _id(provider_id): msgspec.to_builtins(auth),
+        }
+        write_private(self._own, entries)
 
     def remove(self, provider_id: str) -> bool:
         """Forget a credential of Ostler's own; whether there was one. Raises OSError."""
         entries = dict(_raw(self._own))
         if entries.pop(_id(provider_id), None) is None:
             return False
-        _write(self._own, entries)
+        write_private(self._own, entries)
         return True
 
 
@@ -62,18 +64,4 @@ def _read(path: str) -> dict[str, Auth]:
 
 def _raw(path: str) -> AuthFile:
     """The file's object, with what Ostler does not understand."""
-    try:
-        with open(path, "rb") as file:
-            decoded = msgspec.json.decode(file.read(), type=AuthFile)
-    except FileNotFoundError:
-        return {}
-    except (OSError, msgspec.DecodeError) as e:
-        log.warning("%s cannot be read: %s", path, e)
-        return {}
-    return decoded
-
-
-def _write(path: str, entries: AuthFile) -> None:
-    text = msgspec.json.format(msgspec.json.encode(entries), indent=2).decode()
-    replace_file(path, text + "\n", OWNER_ALONE)
-    os.chmod(path, OWNER_ALONE)
+    return read_private(path, AuthFile, log)

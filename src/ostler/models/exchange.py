@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
-from typing import Any, TypeVar
+from contextlib import aclosing
+from typing import Any, Protocol, TypeVar
 
-from ostler import __version__
+import msgspec
+
+from ostler import __version__, ids
 from ostler.models import failure
+from ostler.models.delta import Delta
 from ostler.models.request import ModelRequest
 from ostler.sse import SSEParser
 from ostler.transport import (
@@ -20,6 +24,61 @@ T = TypeVar("T")
 
 WHOLE_LIMIT = 32 * 2**20
 """Bytes of an answer that is not a stream."""
+
+
+class Decoder(Protocol):
+    """A wire's events to deltas; ``done`` once the Finish is among them."""
+
+    done: bool
+
+    def feed(self, events: list[bytes]) -> list[Delta]: ...
+
+    def end(self) -> list[Delta]:
+        """What is left when the provider has closed the stream. Raises ModelFailure when that was
+        too early."""
+
+
+async def deltas(
+    transport: Transport, outgoing: HttpRequest, provider_id: str, decoder: Decoder
+) -> AsyncGenerator[list[Delta], None]:
+    """Send a request and decode its answer as it arrives. Raises ModelFailure."""
+    async with aclosing(event_batches(transport, outgoing, provider_id)) as batches:
+        async for events in batches:
+            found = decoder.feed(events)
+            if found:
+                yield found
+            if decoder.done:
+                return
+    yield decoder.end()
+
+
+def broken_off(url: str) -> failure.ModelFailure:
+    return failure.unavailable("the stream ended before the answer was complete", url)
+
+
+def decode(decoder: "msgspec.json.Decoder[T]", data: bytes, expected: str, url: str) -> T:
+    """One event. Raises ModelFailure; ``expected`` says what it should have been."""
+    try:
+        return decoder.decode(data)
+    except msgspec.DecodeError as e:
+        raise failure.bad_stream(
+            f"the provider sent {expected}: {e}", url, data[:500].decode("utf-8", "replace")
+        ) from None
+
+
+class CallIds:
+    """The ids of one answer's tool calls: a call without one, or with one that was used already,
+    gets one of ours."""
+
+    def __init__(self, prefix: str = "call_") -> None:
+        self._prefix = prefix
+        self._used: set[str] = set()
+
+    def fresh(self, wanted: str | None) -> str:
+        if not wanted or wanted in self._used:
+            wanted = ids.new("tool").replace("tool_", self._prefix, 1)
+        self._used.add(wanted)
+        return wanted
 
 
 async def event_batches(
@@ -91,9 +150,9 @@ def _whole(body: bytes, kind: str, url: str) -> bytes:
     return body
 
 
-def base_url(request: ModelRequest, default: str = "") -> str:
+def base_url(request: ModelRequest) -> str:
     """Where the API is, without a trailing slash. Raises ModelFailure when nobody says."""
-    url = request.provider.options.get("baseURL") or request.model.api.url or default
+    url = request.provider.options.get("baseURL") or request.model.api.url
     if not url:
         name = request.provider.id
         raise failure.invalid_request(
@@ -118,6 +177,14 @@ def common_headers(request: ModelRequest) -> dict[str, str]:
         headers["x-session-affinity"] = request.session_id
         headers["x-session-id"] = request.session_id
     return headers
+
+
+def bearer_headers(request: ModelRequest) -> dict[str, str]:
+    """The common headers, the key as a bearer token, and what is configured."""
+    headers = common_headers(request)
+    if key := api_key(request):
+        headers["authorization"] = f"Bearer {key}"
+    return with_configured(headers, request)
 
 
 def with_configured(headers: dict[str, str], request: ModelRequest) -> dict[str, str]:

@@ -4,12 +4,10 @@ Request and stream shapes: OpenAI's API reference, and what OpenCode 1.18 sends 
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
-from ostler import ids
 from ostler.models import failure
 from ostler.models.delta import (
     Delta,
@@ -23,12 +21,13 @@ from ostler.models.delta import (
     Usage,
 )
 from ostler.models.exchange import (
-    api_key,
+    CallIds,
     base_url,
-    common_headers,
-    event_batches,
+    bearer_headers,
+    broken_off,
+    decode,
+    deltas,
     timeouts,
-    with_configured,
 )
 from ostler.models.request import (
     ChatMessage,
@@ -60,33 +59,15 @@ class OpenAIChat:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
         url = base_url(request) + "/chat/completions"
-        decoder = ChatDecoder(url)
         outgoing = HttpRequest(
-            url, headers(request), encode_request(request), timeouts=timeouts(request)
+            url, bearer_headers(request), encode_request(request), timeouts=timeouts(request)
         )
-        async with aclosing(
-            event_batches(self._transport, outgoing, request.provider.id)
-        ) as batches:
-            async for events in batches:
-                deltas = decoder.feed(events)
-                if deltas:
-                    yield deltas
-                if decoder.done:
-                    return
-        yield decoder.end()
+        return deltas(self._transport, outgoing, request.provider.id, ChatDecoder(url))
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
-
-
-def headers(request: ModelRequest) -> dict[str, str]:
-    result = common_headers(request)
-    key = api_key(request)
-    if key:
-        result["authorization"] = f"Bearer {key}"
-    return with_configured(result, request)
 
 
 def encode_request(request: ModelRequest) -> bytes:
@@ -257,6 +238,7 @@ class _Chunk(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
+EXPECTED = "a chunk that is not chat completions JSON"
 
 
 class _OpenCall:
@@ -274,7 +256,7 @@ class ChatDecoder:
         self._url = url
         self._open_text = self._open_reasoning = False
         self._calls: dict[int, _OpenCall] = {}
-        self._ids: set[str] = set()
+        self._ids = CallIds()
         self._called = False
         self._reason: str | None = None
         self._usage = Usage()
@@ -288,7 +270,7 @@ class ChatDecoder:
             if data == b"[DONE]":
                 out.extend(self.end())
                 break
-            self._chunk(self._decode(data), out)
+            self._chunk(decode(_decoder, data, EXPECTED, self._url), out)
         return out
 
     def end(self) -> list[Delta]:
@@ -296,7 +278,7 @@ class ChatDecoder:
         if self.done:
             return []
         if self._reason is None:
-            raise failure.unavailable("the stream ended before the answer was complete", self._url)
+            raise broken_off(self._url)
         out: list[Delta] = []
         self._close_blocks(out)
         for index in list(self._calls):
@@ -307,16 +289,6 @@ class ChatDecoder:
         out.append(Finish(reason, self._usage))
         self.done = True
         return out
-
-    def _decode(self, data: bytes) -> _Chunk:
-        try:
-            return _decoder.decode(data)
-        except msgspec.DecodeError as e:
-            raise failure.bad_stream(
-                f"the provider sent a chunk that is not chat completions JSON: {e}",
-                self._url,
-                data[:500].decode("utf-8", "replace"),
-            ) from None
 
     def _chunk(self, chunk: _Chunk, out: list[Delta]) -> None:
         if chunk.error is not None:
@@ -355,7 +327,7 @@ class ChatDecoder:
             self._close_call(index, out)  # servers without an index: a new id is a new call
             known = None
         if known is None:
-            known = self._calls[index] = _OpenCall(self._fresh_id(delta.id), name or "")
+            known = self._calls[index] = _OpenCall(self._ids.fresh(delta.id), name or "")
             out.append(ToolStart(known.id, known.name))
         elif name and not known.name:
             known.name = name
@@ -364,13 +336,6 @@ class ChatDecoder:
             known.arguments.append(arguments)
         elif arguments is not None:
             known.arguments.append(_encode(arguments).decode())
-
-    def _fresh_id(self, wanted: str | None) -> str:
-        """Calls without an id, or with one used already, get one of ours."""
-        if not wanted or wanted in self._ids:
-            wanted = ids.new("tool").replace("tool_", "call_", 1)
-        self._ids.add(wanted)
-        return wanted
 
     def _close_call(self, index: int, out: list[Delta]) -> None:
         call = self._calls.pop(index)

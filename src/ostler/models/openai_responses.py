@@ -6,12 +6,10 @@ step.
 """
 
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
-from ostler import ids
 from ostler.models import failure
 from ostler.models.delta import (
     Delta,
@@ -24,8 +22,15 @@ from ostler.models.delta import (
     ToolStart,
     Usage,
 )
-from ostler.models.exchange import base_url, event_batches, timeouts
-from ostler.models.openai_chat import headers
+from ostler.models.exchange import (
+    CallIds,
+    base_url,
+    bearer_headers,
+    broken_off,
+    decode,
+    deltas,
+    timeouts,
+)
 from ostler.models.request import (
     Block,
     ChatMessage,
@@ -59,22 +64,12 @@ class OpenAIResponses:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
         url = base_url(request) + "/responses"
         outgoing = HttpRequest(
-            url, headers(request), encode_request(request), timeouts=timeouts(request)
+            url, bearer_headers(request), encode_request(request), timeouts=timeouts(request)
         )
-        decoder = ResponseDecoder(url)
-        async with aclosing(
-            event_batches(self._transport, outgoing, request.provider.id)
-        ) as batches:
-            async for events in batches:
-                deltas = decoder.feed(events)
-                if deltas:
-                    yield deltas
-                if decoder.done:
-                    return
-        raise failure.unavailable("the stream ended before the answer was complete", url)
+        return deltas(self._transport, outgoing, request.provider.id, ResponseDecoder(url))
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
@@ -267,6 +262,7 @@ class _Event(_Response):
 
 
 _decoder = msgspec.json.Decoder(_Event)
+EXPECTED = "an event that is not of the responses API"
 
 
 class ResponseDecoder:
@@ -276,7 +272,7 @@ class ResponseDecoder:
         self._url = url
         self._begun: dict[int, _Item] = {}
         self._written: set[int] = set()
-        self._ids: set[str] = set()
+        self._ids = CallIds()
         self._called = False
         self.done = False
 
@@ -286,18 +282,11 @@ class ResponseDecoder:
             if self.done:
                 break
             if data != b"[DONE]":
-                self._event(self._decode(data), out)
+                self._event(decode(_decoder, data, EXPECTED, self._url), out)
         return out
 
-    def _decode(self, data: bytes) -> _Event:
-        try:
-            return _decoder.decode(data)
-        except msgspec.DecodeError as e:
-            raise failure.bad_stream(
-                f"the provider sent an event that is not of the responses API: {e}",
-                self._url,
-                data[:500].decode("utf-8", "replace"),
-            ) from None
+    def end(self) -> list[Delta]:
+        raise broken_off(self._url)
 
     def _event(self, event: _Event, out: list[Delta]) -> None:
         kind, index = event.type, event.output_index or 0
@@ -324,7 +313,7 @@ class ResponseDecoder:
     def _start(self, index: int, item: _Item, out: list[Delta]) -> None:
         self._begun[index] = item
         if item.type == "function_call":
-            item.call_id = self._fresh_id(item.call_id)
+            item.call_id = self._ids.fresh(item.call_id)
             out.append(ToolStart(item.call_id, item.name or ""))
 
     def _stop(self, index: int, item: _Item, out: list[Delta]) -> None:
@@ -382,12 +371,6 @@ class ResponseDecoder:
             reason = _INCOMPLETE.get(why, "unknown")
         out.append(Finish(reason, _usage(response.usage or _Usage())))
         self.done = True
-
-    def _fresh_id(self, wanted: str | None) -> str:
-        if not wanted or wanted in self._ids:
-            wanted = ids.new("tool").replace("tool_", "call_", 1)
-        self._ids.add(wanted)
-        return wanted
 
 
 def _usage(usage: _Usage) -> Usage:

@@ -62,9 +62,11 @@ def connected(
             key = environment[variable] if len(entry.env) == 1 else None
             found[provider_id] = msgspec.structs.replace(known, source="env", key=key)
     for provider_id, auth in kept.items():
+        if not isinstance(auth, ApiAuth):
+            continue
         base = found.get(provider_id) or catalogue.provider(provider_id)
-        if base is not None and isinstance(auth, ApiAuth):
-            found[provider_id] = msgspec.structs.replace(base, source="api", key=auth.key)
+        if base is not None:
+            found[provider_id] = msgspec.structs.replace(base, source="api")
     found = {provider_id: _spoken(provider, speaks) for provider_id, provider in found.items()}
     for provider_id, described in (config.provider or {}).items():
         base = found.get(provider_id) or catalogue.provider(provider_id)

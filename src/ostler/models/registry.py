@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 from collections.abc import AsyncGenerator, Mapping
+from importlib import import_module
 
 import msgspec
 
@@ -11,7 +12,6 @@ from ostler.models.catalogue import packaged
 from ostler.models.credentials import Credentials
 from ostler.models.delta import Delta
 from ostler.models.endpoints import endpoint
-from ostler.models.openai_chat import OpenAIChat
 from ostler.models.request import ModelRequest
 from ostler.models.wire import Wire
 from ostler.proxy import choose
@@ -20,32 +20,34 @@ from ostler.schema.errors import NotFound
 from ostler.schema.provider import Model, Provider
 from ostler.transport import Transport
 
-CHAT_COMPLETIONS = frozenset(
-    (
-        "@ai-sdk/openai-compatible",
-        "@ai-sdk/mistral",
-        "@ai-sdk/groq",
-        "@ai-sdk/xai",
-        "@ai-sdk/cerebras",
-        "@ai-sdk/togetherai",
-        "@ai-sdk/perplexity",
-        "@ai-sdk/vercel",
-        "@ai-sdk/alibaba",
-        "@ai-sdk/deepinfra",
-        "@openrouter/ai-sdk-provider",
-        "venice-ai-sdk-provider",
-    )
+CHAT_COMPLETIONS = (
+    "@ai-sdk/openai-compatible",
+    "@ai-sdk/mistral",
+    "@ai-sdk/groq",
+    "@ai-sdk/xai",
+    "@ai-sdk/cerebras",
+    "@ai-sdk/togetherai",
+    "@ai-sdk/perplexity",
+    "@ai-sdk/vercel",
+    "@ai-sdk/alibaba",
+    "@ai-sdk/deepinfra",
+    "@openrouter/ai-sdk-provider",
+    "venice-ai-sdk-provider",
 )
 ANTHROPIC = "@ai-sdk/anthropic"
 RESPONSES = "@ai-sdk/openai"
+_WIRES = {
+    **dict.fromkeys(CHAT_COMPLETIONS, ("openai_chat", "OpenAIChat")),
+    ANTHROPIC: ("anthropic", "Anthropic"),
+    RESPONSES: ("openai_responses", "OpenAIResponses"),
+}
+"""``npm`` -> the wire's module, imported with the first call over it, and its class there."""
+SMALL_FAMILIES = ("gemini-flash", "gpt-nano", "claude-haiku")
 
 
 def speaks(npm: str) -> bool:
     """Whether there is a wire for models of this package."""
-    return npm in CHAT_COMPLETIONS or npm in (ANTHROPIC, RESPONSES)
-
-
-SMALL_FAMILIES = ("gemini-flash", "gpt-nano", "claude-haiku")
+    return npm in _WIRES
 
 
 class ModelNotFound(NotFound):
@@ -183,25 +185,19 @@ class Models:
             options = {**request.provider.options, "baseURL": url}
             located = msgspec.structs.replace(request.provider, options=options)
             request = msgspec.structs.replace(request, provider=located)
-        return self._wire(request, url).stream(request)
+        return self._wire(model, url).stream(request)
 
-    def _wire(self, request: ModelRequest, url: str) -> Wire:
-        npm = request.model.api.npm
-        if npm in CHAT_COMPLETIONS:
-            return OpenAIChat(self._connections.to(url))
-        if npm == ANTHROPIC:
-            from ostler.models import anthropic  # most processes speak to one kind of provider
-
-            return anthropic.Anthropic(self._connections.to(url))
-        if npm == RESPONSES:
-            from ostler.models import openai_responses
-
-            return openai_responses.OpenAIResponses(self._connections.to(url))
-        known = ", ".join(sorted({*CHAT_COMPLETIONS, ANTHROPIC, RESPONSES}))
-        raise failure.invalid_request(
-            f"model {request.model.providerID}/{request.model.id} needs the wire of {npm}, which "
-            f"this Ostler does not speak; known are: {known}"
+    def _wire(self, model: Model, url: str) -> Wire:
+        if not speaks(model.api.npm):
+            raise failure.invalid_request(
+                f"model {model.providerID}/{model.id} needs the wire of {model.api.npm}, which "
+                f"this Ostler does not speak; known are: {', '.join(sorted(_WIRES))}"
+            )
+        module, name = _WIRES[model.api.npm]
+        made: Wire = getattr(import_module(f"ostler.models.{module}"), name)(
+            self._connections.to(url)
         )
+        return made
 
     def _suggest(self, provider_id: str, model_id: str) -> list[str]:
         names = [f"{p.id}/{m}" for p in self.providers.values() for m in p.models]

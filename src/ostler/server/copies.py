@@ -62,7 +62,7 @@ async def create(context: Context) -> Copy:
     body: CopyInput = context.body
     name = body.name or slug()
     made = await copies.create(project.worktree, body.strategy, body.directory, name)
-    _keep(context, project, [*project.sandboxes, made])
+    context.runtime.change_sandboxes(project, add=made)
     return Copy(made)
 
 
@@ -74,8 +74,7 @@ async def remove(context: Context) -> None:
     body: RemoveInput = context.body
     await context.runtime.dispose(os.path.normpath(body.directory))
     await copies.remove(project.worktree, body.directory, body.force)
-    gone = os.path.realpath(body.directory)
-    _keep(context, project, [s for s in project.sandboxes if os.path.realpath(s) != gone])
+    context.runtime.change_sandboxes(project, remove=body.directory)
 
 
 @operation(
@@ -86,7 +85,8 @@ async def refresh(context: Context) -> None:
     project = _project(context)
     found = await copies.existing(project.worktree)
     known = {os.path.realpath(s): s for s in project.sandboxes if os.path.isdir(s)}
-    _keep(context, project, list({**{path: path for path in found}, **known}.values()))
+    sandboxes = list({**{path: path for path in found}, **known}.values())
+    context.runtime.keep_project(msgspec.structs.replace(project, sandboxes=sandboxes))
 
 
 @operation(
@@ -137,7 +137,3 @@ def _project(context: Context) -> Project:
     if project is None or project.vcs != "git":
         raise CopyError(f"Project copy source not found: {context.params['projectID']}")
     return project
-
-
-def _keep(context: Context, project: Project, sandboxes: list[str]) -> None:
-    context.runtime.keep_project(msgspec.structs.replace(project, sandboxes=sandboxes))

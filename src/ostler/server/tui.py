@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ostler.integrations.remote_control import Call
 from ostler.schema.base import Positive
 from ostler.schema.errors import BadRequest
 from ostler.schema.event import (
@@ -161,12 +162,7 @@ async def publish(context: Context) -> Response:
     return await _say(context, properties)
 
 
-class ControlCall(msgspec.Struct, frozen=True):
-    path: str
-    body: Any
-
-
-@operation("GET /tui/control/next", "tui.control.next", answer=ControlCall)
+@operation("GET /tui/control/next", "tui.control.next", answer=Call)
 async def control_next(context: Context) -> Stream:
     """The next call of the others above, for a UI that asks instead of following the events. It
     is waited for until the client gives up."""

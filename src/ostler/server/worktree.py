@@ -3,14 +3,11 @@
 import os
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ostler.engine.words import slug
 from ostler.project import vcs, worktree
 from ostler.project.checkout import Checkout, find_checkout
 from ostler.schema.errors import OstlerError
 from ostler.schema.event import WorktreeFailed, WorktreeReady
-from ostler.schema.project import Project
 from ostler.schema.worktree import Worktree, WorktreeCreateInput, WorktreeDirectoryInput
 from ostler.server.asgi import TRUE, Response
 from ostler.server.operation import Context, operation
@@ -41,7 +38,7 @@ async def create(context: Context) -> Worktree:
     body: WorktreeCreateInput = context.body
     folder = os.path.join(context.runtime.paths.data, "worktree", instance.project.id)
     made = await worktree.create(checkout.worktree, folder, body.name, slug)
-    _change_sandboxes(context, instance.project, add=made.directory)
+    context.runtime.change_sandboxes(instance.project, add=made.directory)
     context.runtime.tasks.start(_prepare(context, instance, made, body.startCommand), START_SECONDS)
     return made
 
@@ -56,11 +53,11 @@ async def remove(context: Context) -> Response:
     instance, checkout = await _repository(context)
     directory: str = context.body.directory
     if not os.path.exists(directory):  # gone is gone (OpenCode 1.18)
-        _change_sandboxes(context, instance.project, remove=directory)
+        context.runtime.change_sandboxes(instance.project, remove=directory)
         return TRUE
     await context.runtime.dispose(os.path.normpath(directory))
     await worktree.remove(checkout.worktree, directory)
-    _change_sandboxes(context, instance.project, remove=directory)
+    context.runtime.change_sandboxes(instance.project, remove=directory)
     return TRUE
 
 
@@ -116,13 +113,3 @@ async def _start(instance: "Instance", command: str, directory: str) -> None:
     if finished.exit != 0:
         said = output.decode("utf-8", "replace").strip()
         raise worktree.WorktreeError("StartCommandFailed", f"`{command}` failed: {said}")
-
-
-def _change_sandboxes(
-    context: Context, project: Project, add: str | None = None, remove: str | None = None
-) -> None:
-    gone = os.path.realpath(remove) if remove else None
-    kept = [path for path in project.sandboxes if path != add and os.path.realpath(path) != gone]
-    context.runtime.keep_project(
-        msgspec.structs.replace(project, sandboxes=[*kept, *([add] if add else [])])
-    )

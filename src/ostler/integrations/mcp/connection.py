@@ -61,11 +61,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class McpError(Exception):
-    """A request to a server failed; the text says why. ``lost``: so did the connection."""
-
-    def __init__(self, message: str, lost: bool = False) -> None:
-        super().__init__(message)
-        self.lost = lost
+    """A request to a server failed; the text says why."""
 
 
 class Connection:
@@ -184,9 +180,9 @@ class Connection:
             for wait in waits:
                 wait.cancel()
         if not self._stop.is_set():
-            self.lose("Connection closed")
+            self._lose("Connection closed")
 
-    def lose(self, reason: str) -> None:
+    def _lose(self, reason: str) -> None:
         """The connection is of no use any more."""
         self._stop.set()
         self.status, self.offer = MCPStatusFailed(error=reason), Offer()
@@ -311,7 +307,7 @@ class Connection:
     async def _timed(self, ask: Callable[[Client, asyncio.Timeout], Awaitable[T]]) -> T:
         client = self._client
         if client is None:
-            raise McpError(f"MCP server {self.name} is not connected", lost=True)
+            raise McpError(f"MCP server {self.name} is not connected")
         try:
             async with asyncio.timeout(self._call_seconds) as deadline:
                 return await ask(client, deadline)
@@ -320,12 +316,11 @@ class Connection:
                 f"MCP server {self.name} did not answer within {self._call_seconds:g} s"
             ) from None
         except MCPError as e:
-            gone = e.code == types.CONNECTION_CLOSED
-            raise McpError(f"MCP server {self.name}: {e.message}", lost=gone) from None
+            raise McpError(f"MCP server {self.name}: {e.message}") from None
         except (ValidationError, RuntimeError, ValueError) as e:
             raise McpError(f"MCP server {self.name} answered what it should not: {e}") from None
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, httpx2.HTTPError) as e:
-            raise McpError(f"MCP server {self.name}: {_told(e)}", lost=True) from None
+            raise McpError(f"MCP server {self.name}: {_told(e)}") from None
 
 
 async def _pages(ask: Callable[..., Awaitable[Any]], field: str) -> list[Any]:

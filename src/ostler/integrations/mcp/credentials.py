@@ -6,15 +6,14 @@ for one program only.
 
 import logging
 import os
-from typing import Any
 
 import msgspec
 
-from ostler.config.write import replace_file
+from ostler.config.merge import Raw
+from ostler.config.write import read_private, write_private
 from ostler.schema.base import Wire
 
 NAME = "mcp-auth.json"
-OWNER_ALONE = 0o600
 
 log = logging.getLogger("ostler.mcp")
 
@@ -62,25 +61,13 @@ class McpCredentials:
 
     def set(self, name: str, entry: Entry) -> None:
         """Raises OSError."""
-        self._write({**self._read(), name: msgspec.to_builtins(entry)})
+        write_private(self._path, {**self._read(), name: msgspec.to_builtins(entry)})
 
     def remove(self, name: str) -> None:
         """Raises OSError."""
         entries = self._read()
         if entries.pop(name, None) is not None:
-            self._write(entries)
+            write_private(self._path, entries)
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            with open(self._path, "rb") as file:
-                return msgspec.json.decode(file.read(), type=dict[str, Any])
-        except FileNotFoundError:
-            return {}
-        except (OSError, msgspec.DecodeError) as e:
-            log.warning("%s cannot be read: %s", self._path, e)
-            return {}
-
-    def _write(self, entries: dict[str, Any]) -> None:
-        text = msgspec.json.format(msgspec.json.encode(entries), indent=2).decode()
-        replace_file(self._path, text + "\n", OWNER_ALONE)
-        os.chmod(self._path, OWNER_ALONE)
+    def _read(self) -> Raw:
+        return read_private(self._path, Raw, log)

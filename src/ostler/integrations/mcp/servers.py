@@ -85,16 +85,14 @@ class McpServers:
             await asyncio.wait(list(self._opening.values()))
 
     def _is_due(self, name: str) -> bool:
-        if name in self._opening or name in self._flows:
-            return False
-        if name in self._statuses:
+        if name in self._opening or name in self._flows or name in self._statuses:
             return False
         connection = self._connections.get(name)
         if connection is None:
             return self._configs[name].enabled is not False
-        restarts = self._restarts.get(name)
-        lost = isinstance(connection.status, MCPStatusFailed) and restarts is not None
-        return lost and restarts is not None and time.monotonic() >= restarts.due
+        restarts = self._restarts.get(name)  # of those that were lost
+        failed = isinstance(connection.status, MCPStatusFailed)
+        return failed and restarts is not None and time.monotonic() >= restarts.due
 
     def _start(self, name: str, flow: "Flow | None" = None) -> "asyncio.Task[None]":
         task = asyncio.create_task(self._open(name, flow))
