@@ -5,6 +5,8 @@ class SSEParser:
     """``feed`` bytes, get the data of each event that they complete. ``limit`` bounds one event in
     bytes; a longer one raises ValueError."""
 
+    media = "text/event-stream"
+
     def __init__(self, limit: int = 32 * 2**20) -> None:
         self._rest = b""
         self._data: list[bytes] = []

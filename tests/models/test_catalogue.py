@@ -98,8 +98,8 @@ async def test_the_default_model_can_do_the_work(tmp_path: Path) -> None:
 
 
 async def test_a_wire_that_is_not_spoken_connects_nothing(tmp_path: Path) -> None:
-    async with serving(tmp_path, GEMINI_API_KEY="x", GOOGLE_API_KEY="x") as ostler:
-        assert "google" not in (await ostler.get("/provider"))["connected"]
+    async with serving(tmp_path, GITLAB_TOKEN="x") as ostler:
+        assert "gitlab" not in (await ostler.get("/provider"))["connected"]
 
 
 async def test_configuration_comes_over_the_catalogue(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ async def test_a_kept_key_connects_a_provider(tmp_path: Path) -> None:
     ("model", "said"),
     [
         ("anthropic/claude-sonnet-4-6", "Anthropic is not connected: set ANTHROPIC_API_KEY"),
-        ("google/gemini-2.5-pro", "does not speak the wire of @ai-sdk/google"),
+        ("gitlab/duo-chat-fable-5", "does not speak the wire of gitlab-ai-provider"),
     ],
 )
 async def test_what_is_missing_is_said(tmp_path: Path, model: str, said: str) -> None:

@@ -223,7 +223,11 @@ async def test_a_conversation_as_it_is_sent() -> None:
             "role": "user",
             "content": [
                 {"type": "input_text", "text": "look"},
-                {"type": "input_image", "image_url": "data:image/png;base64,AA=="},
+                {
+                    "type": "input_image",
+                    "image_url": "data:image/png;base64,AA==",
+                    "detail": "auto",
+                },
             ],
         },
         {
@@ -232,7 +236,7 @@ async def test_a_conversation_as_it_is_sent() -> None:
             "encrypted_content": "secret",
             "summary": [{"type": "summary_text", "text": "hm"}],
         },
-        {"role": "assistant", "content": [{"type": "output_text", "text": "I will."}]},
+        {"role": "assistant", "content": "I will."},
         {
             "type": "function_call",
             "call_id": "call_1",

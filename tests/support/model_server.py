@@ -119,13 +119,15 @@ Script = Sequence[Reply] | Callable[[dict[str, Any]], Reply]
 
 
 class ModelServer:
-    """``requests``: decoded bodies, in order, those for titles left out."""
+    """``requests``: decoded bodies, in order, those for titles left out; ``paths``: where all were
+    sent."""
 
     def __init__(self, script: Script, title: str = "A title", titles: bool = True) -> None:
         self._script, self._title, self._titles = script, title, titles
         self._position = 0
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.title_requests: list[dict[str, Any]] = []
         self.open_connections: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
@@ -228,6 +230,7 @@ class _Connection(asyncio.Protocol):
                 content_type="application/json",
             )
         else:
+            self._server.paths.append(self._url.decode())
             reply = self._server.reply_to(json.loads(self._body), self._headers)
         self._begin()
         if reply.whole is not None and not reply.before:

@@ -5,19 +5,22 @@ from typing import Any
 
 from ostler.models.wire import Wire
 from ostler.transport import DirectTransport
-from tests.support import build
+from tests.support import build, official
 from tests.support.model_server import ModelServer, Reply, collect
 
 
 async def ask(
-    wire: type[Any], chunks: Sequence[Any], **fields: Any
+    wire: type[Any], chunks: Sequence[Any], media: str = "text/event-stream", **fields: Any
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The deltas of one request that is answered with ``chunks``, and the body that was sent."""
+    """The deltas of one request that is answered with ``chunks``, and the body that was sent, which
+    is one that the provider's own SDK could have sent."""
     transport = DirectTransport()
     speaking: Wire = wire(transport)
-    async with ModelServer([Reply(chunks)], titles=False) as server:
+    reply = Reply(chunks, content_type=media)
+    async with ModelServer([reply], titles=False) as server:
         try:
             batches = await collect(speaking.stream(build.request(server.url, **fields)))
         finally:
             await transport.close()
-        return [d for batch in batches for d in batch], server.requests[0]
+    official.judge_request(wire, server.requests[0])
+    return [d for batch in batches for d in batch], server.requests[0]

@@ -6,19 +6,20 @@ stops (``stop``), or compacts first (``compact``).
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from ostler import ids
+from ostler.config.merge import deep_merge
 from ostler.engine import convert, prompt, retry, structured
 from ostler.engine.abort import Aborted, unless_aborted
 from ostler.engine.history import Entry
 from ostler.engine.offer import offered_tools
 from ostler.engine.tokens import cost_of, max_output, overflows, tokens_of
 from ostler.engine.writer import StepWriter
+from ostler.models import defaults, reasoning
 from ostler.models import failure as failures
-from ostler.models import reasoning
 from ostler.models.delta import Finish, Usage
 from ostler.models.failure import ModelFailure
 from ostler.models.request import ChatMessage, ModelRequest, TextBlock, ToolDefinition
@@ -137,8 +138,8 @@ class Step:
             ],
             tool_choice="required" if self._structured else "auto",
             max_output=max_output(model),
-            temperature=agent.temperature if capable else None,
-            top_p=agent.topP if capable else None,
+            temperature=_either(agent.temperature, defaults.temperature_of(model), capable),
+            top_p=_either(agent.topP, defaults.top_p_of(model), capable),
             options={
                 **options_for(model, agent, self.user.model.variant),
                 **reasoning.options_for(model, self.user.thinking),
@@ -296,7 +297,20 @@ def assistant_message(
     )
 
 
-def options_for(model: Model, agent: Agent, variant: str | None) -> dict[str, object]:
-    """Provider options: the model's, then the agent's, then the variant's."""
+def options_for(
+    model: Model, agent: Agent, variant: str | None, small: bool = False
+) -> dict[str, Any]:
+    """Provider options: the wire's usual ones (for a ``small`` task those of little thinking), the
+    model's, the agent's, then the variant's, each over the ones before."""
+    usual = defaults.small_options_of(model) if small else defaults.options_of(model)
     chosen = (model.variants or {}).get(variant or "", {})
-    return {**model.options, **agent.options, **chosen}
+    options: dict[str, Any] = {}
+    for layer in (usual, model.options, agent.options, chosen):
+        options = deep_merge(options, layer) if layer else options
+    return options
+
+
+def _either(chosen: float | None, usual: float | None, capable: bool) -> float | None:
+    if not capable:
+        return None
+    return usual if chosen is None else chosen

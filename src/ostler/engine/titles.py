@@ -71,7 +71,7 @@ async def write_title(turn: "Turn", user: UserMessage) -> None:
             *messages,
         ],
         temperature=agent.temperature if model.capabilities.temperature else None,
-        options=options_for(model, agent, None),
+        options=options_for(model, agent, None, small=True),
         session_id=turn.session_id,
     )
     pieces: list[str] = []

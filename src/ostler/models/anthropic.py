@@ -5,12 +5,13 @@ first two system messages and the last two others).
 """
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import msgspec
 
 from ostler.models import failure
+from ostler.models.blocks import alternate, array, encode_blocks
 from ostler.models.delta import (
     Delta,
     Finish,
@@ -42,6 +43,7 @@ from ostler.models.request import (
     TextBlock,
     ToolCallBlock,
     ToolResultBlock,
+    used_tools,
 )
 from ostler.transport import HttpRequest, Transport
 
@@ -120,16 +122,18 @@ def encode_body(request: ModelRequest) -> dict[str, Any]:
         body["output_config"] = {"effort": effort}
     system = [m for m in request.messages if m.role == "system"]
     if system:
-        body["system"] = msgspec.Raw(_array(_system(system)))
-    body["messages"] = msgspec.Raw(_array(_messages(request.messages)))
-    if request.tools and request.tool_choice != "none":
+        body["system"] = msgspec.Raw(array(_system(system)))
+    body["messages"] = msgspec.Raw(array(_messages(request.messages)))
+    tools = request.tools or used_tools(request.messages)
+    if tools:
         body["tools"] = [
             {"name": t.name, "description": t.description, "input_schema": t.parameters}
-            for t in request.tools
+            for t in tools
         ]
         # Thinking models refuse a forced choice (API reference): they are left to choose.
         forced = request.tool_choice == "required" and "thinking" not in body
-        body["tool_choice"] = {"type": "any" if forced else "auto"}
+        allowed = request.tools and request.tool_choice != "none"
+        body["tool_choice"] = {"type": ("any" if forced else "auto") if allowed else "none"}
     for name, value in options.items():
         body[name] = value
     return body
@@ -144,54 +148,37 @@ def _thinking(option: Any) -> dict[str, Any] | None:
     return renamed
 
 
-def _array(items: list[bytes]) -> bytes:
-    return b"[" + b",".join(items) + b"]"
-
-
 def _system(messages: list[ChatMessage]) -> list[bytes]:
     blocks = []
     for index, message in enumerate(messages):
-        encoded = _blocks(message)
+        encoded = encode_blocks(message, "anthropic", _block)
         if encoded and index < MARKED_SYSTEM:
             encoded = [*encoded[:-1], encoded[-1][:-1] + MARKER]
         blocks.extend(encoded)
     return blocks
 
 
-def _messages(messages: "list[ChatMessage] | Any") -> list[bytes]:
+def _messages(messages: Sequence[ChatMessage]) -> list[bytes]:
     """Turns in alternation: tool results are the user's, neighbours of one role are joined."""
-    turns: list[tuple[str, list[bytes]]] = []
     spoken = [m for m in messages if m.role != "system"]
     first_marked = len(spoken) - MARKED_TAIL
-    for index, message in enumerate(spoken):
-        blocks = _blocks(message)
-        if not blocks:
-            continue
-        if index >= first_marked and _may_be_marked(message):
-            blocks = [*blocks[:-1], blocks[-1][:-1] + MARKER]
-        role = "assistant" if message.role == "assistant" else "user"
-        if turns and turns[-1][0] == role:
-            turns[-1][1].extend(blocks)
-        else:
-            turns.append((role, list(blocks)))
-    return [
-        b'{"role":"%b","content":%b}' % (role.encode(), _array(blocks)) for role, blocks in turns
-    ]
+
+    def blocks(index: int, message: ChatMessage) -> list[bytes]:
+        found = encode_blocks(message, "anthropic", _block)
+        if found and index >= first_marked and _may_be_marked(message):
+            return [*found[:-1], found[-1][:-1] + MARKER]
+        return found
+
+    turns = alternate(
+        ("assistant" if m.role == "assistant" else "user", blocks(i, m))
+        for i, m in enumerate(spoken)
+    )
+    return [b'{"role":"%b","content":%b}' % turn for turn in turns]
 
 
 def _may_be_marked(message: ChatMessage) -> bool:
     """Thinking blocks take no marker (API reference)."""
     return not isinstance(message.content[-1], ReasoningBlock)
-
-
-def _blocks(message: ChatMessage) -> list[bytes]:
-    """Each block as JSON; kept on the message, as a JSON array's parts."""
-    kept = message.encoded.get("anthropic")
-    if kept is None:
-        blocks = [_encode(b) for block in message.content if (b := _block(block)) is not None]
-        message.encoded["anthropic"] = b"\0".join(blocks)
-        return blocks
-    return kept.split(b"\0") if kept else []
 
 
 def _block(block: Block) -> dict[str, Any] | None:

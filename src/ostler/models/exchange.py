@@ -26,6 +26,17 @@ WHOLE_LIMIT = 32 * 2**20
 """Bytes of an answer that is not a stream."""
 
 
+class Parser(Protocol):
+    """Bytes of a stream to its events. ``media``: the content type of such a stream."""
+
+    media: str
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events these bytes complete. Raises ValueError."""
+
+    def close(self) -> list[bytes]: ...
+
+
 class Decoder(Protocol):
     """A wire's events to deltas; ``done`` once the Finish is among them."""
 
@@ -39,10 +50,16 @@ class Decoder(Protocol):
 
 
 async def deltas(
-    transport: Transport, outgoing: HttpRequest, provider_id: str, decoder: Decoder
+    transport: Transport,
+    outgoing: HttpRequest,
+    provider_id: str,
+    decoder: Decoder,
+    parser: Parser | None = None,
 ) -> AsyncGenerator[list[Delta], None]:
-    """Send a request and decode its answer as it arrives. Raises ModelFailure."""
-    async with aclosing(event_batches(transport, outgoing, provider_id)) as batches:
+    """Send a request and decode its answer as it arrives: server-sent events, unless ``parser``
+    reads others. Raises ModelFailure."""
+    batches = event_batches(transport, outgoing, provider_id, parser or SSEParser())
+    async with aclosing(batches):
         async for events in batches:
             found = decoder.feed(events)
             if found:
@@ -82,10 +99,10 @@ class CallIds:
 
 
 async def event_batches(
-    transport: Transport, request: HttpRequest, provider_id: str
+    transport: Transport, request: HttpRequest, provider_id: str, parser: Parser
 ) -> AsyncGenerator[list[bytes], None]:
-    """The data of the answer's server-sent events, as they arrive; of an answer that is plain JSON
-    although a stream was asked for, the body. Raises ModelFailure."""
+    """The answer's events, as they arrive; of an answer that is plain JSON although a stream was
+    asked for, the body. Raises ModelFailure."""
     deadline = _Deadline(request)
     try:
         response = await deadline.hold(transport.send(request))
@@ -95,11 +112,10 @@ async def event_batches(
                 raise failure.from_response(
                     response.status, response.headers, body, request.url, provider_id
                 )
-            kind = response.headers.get("content-type", "text/event-stream")
-            if "event-stream" not in kind:
+            kind = response.headers.get("content-type", parser.media)
+            if parser.media not in kind:
                 yield [_whole(await read_body(response, WHOLE_LIMIT), kind, request.url)]
                 return
-            parser = SSEParser()
             chunks = response.chunks()
             while (chunk := await deadline.hold(anext(chunks, None))) is not None:
                 try:

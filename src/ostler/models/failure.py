@@ -210,7 +210,7 @@ def is_overflow(message: str) -> bool:
 
 def _kind_of_status(status: int, message: str, code: str) -> Kind:
     text = f"{message} {code}"
-    if status == 413 or is_overflow(text):
+    if status == 413 or (status != 429 and is_overflow(text)):
         return "context_overflow"
     if status == 402 or (_QUOTA.search(text) and status in (0, 400, 403, 429)):
         return "quota"

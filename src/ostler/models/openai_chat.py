@@ -3,12 +3,15 @@
 Request and stream shapes: OpenAI's API reference, and what OpenCode 1.18 sends over it.
 """
 
-from collections.abc import AsyncGenerator
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from ostler.models import failure
+from ostler.models.blocks import array
+from ostler.models.defaults import cache_key_field
 from ostler.models.delta import (
     Delta,
     Finish,
@@ -38,6 +41,7 @@ from ostler.models.request import (
     ToolCallBlock,
     ToolResultBlock,
 )
+from ostler.models.tool_schema import adapted
 from ostler.schema.provider import Interleaved, Model
 from ostler.transport import HttpRequest, Transport
 
@@ -51,6 +55,14 @@ FINISH_REASONS = {
     "content_filter": "content-filter",
 }
 _RENAMED_OPTIONS = {"reasoningEffort": "reasoning_effort", "textVerbosity": "verbosity"}
+_COMPLETION_TOKENS = ("@ai-sdk/azure", "@ai-sdk/xai", "venice-ai-sdk-provider")
+"""Those that call the limit of an answer ``max_completion_tokens``."""
+_NO_TOOLS = ("@ai-sdk/perplexity",)
+_OPENROUTER = "@openrouter/ai-sdk-provider"
+MARKER = {"cache_control": {"type": "ephemeral"}}
+MARKED_SYSTEM = MARKED_TAIL = 2
+_FILLER = b'{"role":"assistant","content":"Done."}'
+"""Between a tool's result and a person's word, where the API insists on an answer (Mistral)."""
 
 
 class OpenAIChat:
@@ -71,27 +83,31 @@ class OpenAIChat:
 
 
 def encode_request(request: ModelRequest) -> bytes:
+    npm = request.model.api.npm
     body: dict[str, Any] = {"model": request.model.api.id}
     if request.max_output is not None:
-        body["max_tokens"] = request.max_output
+        many = npm in _COMPLETION_TOKENS
+        body["max_completion_tokens" if many else "max_tokens"] = request.max_output
     if request.temperature is not None:
         body["temperature"] = request.temperature
     if request.top_p is not None:
         body["top_p"] = request.top_p
+    cache = cache_key_field(npm, request.provider.options.get("setCacheKey"))
+    if cache and request.session_id:
+        body[cache] = request.session_id
     for name, value in request.options.items():
         body[_RENAMED_OPTIONS.get(name, name)] = value
-    field = reasoning_field(request.model)
-    body["messages"] = msgspec.Raw(
-        b"[" + b",".join(encode_message(m, field) for m in request.messages) + b"]"
-    )
-    if request.tools:
+    if npm == _OPENROUTER:
+        body.setdefault("usage", {"include": True})
+    body["messages"] = msgspec.Raw(array(_conversation(request)))
+    if request.tools and npm not in _NO_TOOLS:
         body["tools"] = [
             {
                 "type": "function",
                 "function": {
                     "name": tool.name,
                     "description": tool.description,
-                    "parameters": tool.parameters,
+                    "parameters": adapted(tool.parameters, request.model),
                 },
             }
             for tool in request.tools
@@ -109,22 +125,79 @@ def reasoning_field(model: Model) -> str:
     return interleaved.field if isinstance(interleaved, Interleaved) else ""
 
 
-def encode_message(message: ChatMessage, field: str) -> bytes:
+def _conversation(request: ModelRequest) -> list[bytes]:
+    """Every message, with what its maker wants beside: cache markers, fillers, short ids."""
+    model = request.model
+    field, strict = reasoning_field(model), _wants_short_ids(model)
+    marked = _marked(request.messages) if _takes_markers(model) else ()
+    items: list[bytes] = []
+    before = ""
+    for index, message in enumerate(request.messages):
+        if strict and before == "tool" and message.role == "user":
+            items.append(_FILLER)
+        before = message.role
+        items.append(
+            _with_marker(message, field, strict)
+            if index in marked
+            else encode_message(message, field, strict)
+        )
+    return items
+
+
+def _wants_short_ids(model: Model) -> bool:
+    """Mistral takes ids of nine letters and digits."""
+    return model.providerID == "mistral" or "mistral" in model.api.id.lower()
+
+
+def _takes_markers(model: Model) -> bool:
+    """Claude at another provider caches what is marked."""
+    name = model.api.id.lower()
+    return "claude" in name or "anthropic" in name or model.api.npm == "@ai-sdk/alibaba"
+
+
+def _marked(messages: Sequence[ChatMessage]) -> set[int]:
+    """Positions of the first system messages and of the last others."""
+    system = [i for i, m in enumerate(messages) if m.role == "system"]
+    others = [i for i, m in enumerate(messages) if m.role != "system"]
+    return {*system[:MARKED_SYSTEM], *others[-MARKED_TAIL:]}
+
+
+def encode_message(message: ChatMessage, field: str, short_ids: bool = False) -> bytes:
     """One conversation message as one or more JSON objects, comma-separated."""
-    key = "openai_chat:" + field
+    key = f"openai_chat:{field}:{short_ids}"
     encoded = message.encoded.get(key)
     if encoded is None:
-        encoded = b",".join(_encode(m) for m in _messages(message, field))
+        encoded = b",".join(_encode(m) for m in _messages(message, field, short_ids))
         message.encoded[key] = encoded
     return encoded
 
 
-def _messages(message: ChatMessage, field: str) -> list[dict[str, Any]]:
+def _with_marker(message: ChatMessage, field: str, short_ids: bool) -> bytes:
+    """A message with a cache marker on the last text of it, if it has one."""
+    objects = _messages(message, field, short_ids)
+    last = objects[-1]
+    content = last["content"]
+    if isinstance(content, str) and content:
+        last["content"] = [{"type": "text", "text": content, **MARKER}]
+    elif content and isinstance(content, list):
+        last["content"] = [*content[:-1], {**content[-1], **MARKER}]
+    return b",".join(_encode(each) for each in objects)
+
+
+def _messages(message: ChatMessage, field: str, short_ids: bool) -> list[dict[str, Any]]:
+    call_id = short_id if short_ids else str
     if message.role == "assistant":
-        return [_assistant(message, field)]
+        return [_assistant(message, field, call_id)]
     if message.role == "tool":
-        return _tool_results(message)
+        return _tool_results(message, call_id)
     return [{"role": message.role, "content": _content(message)}]
+
+
+def short_id(call_id: str) -> str:
+    """Nine letters and digits that stand for an id; an id that is of that kind stays."""
+    if len(call_id) == 9 and call_id.isascii() and call_id.isalnum():
+        return call_id
+    return hashlib.sha256(call_id.encode()).hexdigest()[:9]
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
@@ -149,7 +222,7 @@ def _media(block: MediaBlock) -> dict[str, Any]:
     }
 
 
-def _assistant(message: ChatMessage, field: str) -> dict[str, Any]:
+def _assistant(message: ChatMessage, field: str, call_id: Callable[[str], str]) -> dict[str, Any]:
     text = "".join(b.text for b in message.content if isinstance(b, TextBlock))
     result: dict[str, Any] = {"role": "assistant", "content": text}
     reasoning = "".join(b.text for b in message.content if isinstance(b, ReasoningBlock))
@@ -159,7 +232,7 @@ def _assistant(message: ChatMessage, field: str) -> dict[str, Any]:
     if calls:
         result["tool_calls"] = [
             {
-                "id": call.id,
+                "id": call_id(call.id),
                 "type": "function",
                 "function": {
                     "name": call.name,
@@ -171,11 +244,11 @@ def _assistant(message: ChatMessage, field: str) -> dict[str, Any]:
     return result
 
 
-def _tool_results(message: ChatMessage) -> list[dict[str, Any]]:
+def _tool_results(message: ChatMessage, call_id: Callable[[str], str]) -> list[dict[str, Any]]:
     """A tool message per result; what a tool message cannot hold follows as a user's."""
     results = [b for b in message.content if isinstance(b, ToolResultBlock)]
     encoded: list[dict[str, Any]] = [
-        {"role": "tool", "tool_call_id": r.id, "content": r.output} for r in results
+        {"role": "tool", "tool_call_id": call_id(r.id), "content": r.output} for r in results
     ]
     media = [_media(m) for r in results for m in r.media]
     if media:

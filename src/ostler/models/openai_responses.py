@@ -41,6 +41,7 @@ from ostler.models.request import (
     ToolCallBlock,
     ToolResultBlock,
 )
+from ostler.models.tool_schema import adapted
 from ostler.transport import HttpRequest, Transport
 
 _encode = msgspec.json.Encoder().encode
@@ -94,7 +95,7 @@ def encode_request(request: ModelRequest) -> bytes:
                 "type": "function",
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": tool.parameters,
+                "parameters": adapted(tool.parameters, request.model),
                 "strict": False,
             }
             for tool in request.tools
@@ -153,7 +154,7 @@ def _content(block: Block) -> dict[str, Any] | None:
 
 def _media(block: MediaBlock) -> dict[str, Any]:
     if block.mime.startswith("image/"):
-        return {"type": "input_image", "image_url": block.url}
+        return {"type": "input_image", "image_url": block.url, "detail": "auto"}
     if block.url.startswith("data:"):
         return {
             "type": "input_file",
@@ -166,10 +167,7 @@ def _media(block: MediaBlock) -> dict[str, Any]:
 def _item(block: Block) -> dict[str, Any] | None:
     """What the model or a tool said, as an item of its own."""
     if isinstance(block, TextBlock):
-        if not block.text:
-            return None
-        content = [{"type": "output_text", "text": block.text}]
-        return {"role": "assistant", "content": content}
+        return {"role": "assistant", "content": block.text} if block.text else None
     if isinstance(block, ReasoningBlock):
         return _reasoning(block)
     if isinstance(block, ToolCallBlock):

@@ -8,10 +8,11 @@ from importlib import import_module
 import msgspec
 
 from ostler.models import failure, local, providers, rehearsal
+from ostler.models.access import located, package
 from ostler.models.catalogue import packaged
 from ostler.models.credentials import Credentials
 from ostler.models.delta import Delta
-from ostler.models.endpoints import endpoint
+from ostler.models.repair import repaired
 from ostler.models.request import ModelRequest
 from ostler.models.wire import Wire
 from ostler.proxy import choose
@@ -30,16 +31,33 @@ CHAT_COMPLETIONS = (
     "@ai-sdk/perplexity",
     "@ai-sdk/vercel",
     "@ai-sdk/alibaba",
+    "@ai-sdk/cohere",
     "@ai-sdk/deepinfra",
+    "@ai-sdk/gateway",
+    "@ai-sdk/github-copilot",
+    "@aihubmix/ai-sdk-provider",
     "@openrouter/ai-sdk-provider",
+    "@saladtechnologies-oss/ai-sdk-provider",
+    "ai-gateway-provider",
+    "merge-gateway-ai-sdk-provider",
     "venice-ai-sdk-provider",
 )
 ANTHROPIC = "@ai-sdk/anthropic"
+AZURE = "@ai-sdk/azure"
+BEDROCK = "@ai-sdk/amazon-bedrock"
+GEMINI = "@ai-sdk/google"
 RESPONSES = "@ai-sdk/openai"
+VERTEX = "@ai-sdk/google-vertex"
 _WIRES = {
     **dict.fromkeys(CHAT_COMPLETIONS, ("openai_chat", "OpenAIChat")),
     ANTHROPIC: ("anthropic", "Anthropic"),
+    AZURE: ("azure", "Azure"),
+    BEDROCK: ("bedrock", "Bedrock"),
+    f"{BEDROCK}/mantle": ("bedrock", "Mantle"),
+    GEMINI: ("gemini", "Gemini"),
     RESPONSES: ("openai_responses", "OpenAIResponses"),
+    VERTEX: ("vertex", "VertexGemini"),
+    f"{VERTEX}/anthropic": ("vertex", "VertexAnthropic"),
 }
 """``npm`` -> the wire's module, imported with the first call over it, and its class there."""
 SMALL_FAMILIES = ("gemini-flash", "gpt-nano", "claude-haiku")
@@ -179,21 +197,20 @@ class Models:
         """Increments of one call (see Wire.stream). Raises ModelFailure."""
         if request.model.providerID == rehearsal.PROVIDER_ID:
             return rehearsal.Rehearsal().stream(request)
-        model = request.model
-        url = endpoint(request.provider, model, self._environment)
-        if url and url != request.provider.options.get("baseURL"):
-            options = {**request.provider.options, "baseURL": url}
-            located = msgspec.structs.replace(request.provider, options=options)
-            request = msgspec.structs.replace(request, provider=located)
-        return self._wire(model, url).stream(request)
+        provider = located(request.provider, request.model, self._environment)
+        request = msgspec.structs.replace(
+            request, provider=provider, messages=repaired(request.messages)
+        )
+        return self._wire(request.model, provider.options["baseURL"]).stream(request)
 
     def _wire(self, model: Model, url: str) -> Wire:
-        if not speaks(model.api.npm):
+        npm = package(model)
+        if not speaks(npm):
             raise failure.invalid_request(
-                f"model {model.providerID}/{model.id} needs the wire of {model.api.npm}, which "
+                f"model {model.providerID}/{model.id} needs the wire of {npm}, which "
                 f"this Ostler does not speak; known are: {', '.join(sorted(_WIRES))}"
             )
-        module, name = _WIRES[model.api.npm]
+        module, name = _WIRES[npm]
         made: Wire = getattr(import_module(f"ostler.models.{module}"), name)(
             self._connections.to(url)
         )

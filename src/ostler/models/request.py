@@ -63,6 +63,13 @@ class ToolDefinition(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
 
 
+def used_tools(messages: Sequence[ChatMessage]) -> list[ToolDefinition]:
+    """The tools a conversation has called, as far as the calls tell: Anthropic's models want them
+    declared even where none is offered any more."""
+    names = {b.name for m in messages for b in m.content if isinstance(b, ToolCallBlock)}
+    return [ToolDefinition(name, "", {"type": "object"}) for name in sorted(names)]
+
+
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call. ``options`` are the provider options, layered (model, agent, variant); ``headers``
     go with the HTTP request; ``session_id`` serves caches and affinity; times are in seconds."""
