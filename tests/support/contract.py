@@ -15,7 +15,7 @@ import jsonschema_rs
 
 DOCUMENT = Path(__file__).parents[1] / "data/opencode-api-1.18.33.json"
 
-OURS = frozenset(["children", "unattended"])
+OURS = frozenset(["budget", "children", "fallback", "unattended"])
 """Fields that Ostler adds to records; clients ignore what they do not know."""
 OUR_EVENTS = frozenset(["server.gap", "permission.updated", "question.updated"])
 """The latter two are what OpenCode before 1.1 said, and bots still listen for."""

@@ -30,7 +30,7 @@ RESET = object()
 
 @dataclass
 class Reply:
-    """``chunks``: bytes to send, seconds (float) to wait, or CUT, STALL, RESET."""
+    """``chunks``: bytes to send, seconds (float) or an event to wait for, or CUT, STALL, RESET."""
 
     chunks: Sequence[Any]
     status: int = 200
@@ -255,6 +255,8 @@ class _Connection(asyncio.Protocol):
                 return
             if isinstance(chunk, float):
                 await asyncio.sleep(chunk)
+            elif isinstance(chunk, asyncio.Event):
+                await chunk.wait()
             else:
                 self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         self._transport.write(b"0\r\n\r\n")

@@ -222,6 +222,7 @@ def _configured(
         ("hidden", entry.hidden),
         ("steps", entry.steps),
         ("name", entry.name),
+        ("fallback", [_ref(name) for name in entry.fallback] if entry.fallback else None),
     ):
         if value is not None:
             changes[field] = value
@@ -229,8 +230,10 @@ def _configured(
 
 
 def _model(name: str | None) -> ModelRef | None:
-    if name is None:
-        return None
+    return None if name is None else _ref(name)
+
+
+def _ref(name: str) -> ModelRef:
     provider, _, model = name.partition("/")
     return ModelRef(providerID=provider, modelID=model)
 

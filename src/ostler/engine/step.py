@@ -12,10 +12,12 @@ import msgspec
 
 from ostler import ids
 from ostler.config.merge import deep_merge
-from ostler.engine import convert, prompt, retry, structured
+from ostler.engine import convert, prompt, structured
 from ostler.engine.abort import Aborted, unless_aborted
 from ostler.engine.history import Entry
 from ostler.engine.offer import offered_tools
+from ostler.engine.retry import Retries
+from ostler.engine.routes import Route
 from ostler.engine.tokens import cost_of, max_output, overflows, tokens_of
 from ostler.engine.writer import StepWriter
 from ostler.models import defaults, reasoning
@@ -48,6 +50,9 @@ from ostler.tools.tool import Tool
 if TYPE_CHECKING:
     from ostler.engine.turn import Turn
 
+SHORT = 0.5
+"""Seconds of waiting that nobody needs to be told of."""
+
 Outcome = Literal["next", "stop", "compact"]
 
 
@@ -64,7 +69,11 @@ class Step:
     def __init__(
         self, turn: "Turn", user: UserMessage, agent: Agent, model: Model, number: int
     ) -> None:
-        self.turn, self.user, self.agent, self.model = turn, user, agent, model
+        self.turn, self.user, self.agent = turn, user, agent
+        self._route = turn.routes.setdefault(
+            (agent.name, model.providerID, model.id),
+            Route(turn.instance.models, model, agent.fallback),
+        )
         self._last = agent.steps is not None and number >= agent.steps
         self._instance = turn.instance
         self._structured: structured.Capture | None = None
@@ -79,8 +88,7 @@ class Step:
         writer = StepWriter(turn, self._message, self.agent, tools, lambda: snapshot)
         error: MessageError | None = None
         try:
-            request = await unless_aborted(self._request(tools), turn.aborted)
-            await self._stream(request, writer)
+            await self._stream(writer, tools)
             await unless_aborted(writer.settle(), turn.aborted)
         except Aborted as e:
             await writer.abort()
@@ -98,8 +106,14 @@ class Step:
             error = self._judge(writer)
         return await self._end(writer, error, self._next(writer))
 
+    @property
+    def model(self) -> Model:
+        """The one that is asked now."""
+        return self._route.model
+
     def _new_message(self) -> AssistantMessage:
-        return assistant_message(self.turn, self.user, self.agent, self.model)
+        message = assistant_message(self.turn, self.user, self.agent, self.model)
+        return msgspec.structs.replace(message, fallback=self._route.failed or None)
 
     # ── the request ──────────────────────────────────────────────────────────────────────────
 
@@ -153,12 +167,15 @@ class Step:
 
     # ── the stream ───────────────────────────────────────────────────────────────────────────
 
-    async def _stream(self, request: ModelRequest, writer: StepWriter) -> None:
-        """Stream into the writer, trying again where that helps. Raises Aborted, ModelFailure."""
-        attempt = 0
+    async def _stream(self, writer: StepWriter, tools: dict[str, Tool]) -> None:
+        """Stream into the writer, trying again where that helps, other models last. Raises Aborted,
+        ModelFailure."""
+        retries = Retries(self._instance.config.retry)
+        request = await unless_aborted(self._request(tools), self.turn.aborted)
         while True:
-            self.turn.set_status(StatusBusy())
             try:
+                await self._until_free(request)
+                self.turn.set_status(StatusBusy())
                 await unless_aborted(self._consume(request, writer), self.turn.aborted)
                 return
             except ModelFailure as e:
@@ -166,12 +183,32 @@ class Step:
                     # What was called is being carried out: the next step goes on from its results.
                     writer.finish = writer.finish or Finish("unknown", Usage())
                     return
-                attempt += 1
-                delay = retry.delay_before(attempt, e, self._instance.config.retry)
-                if delay is None:
+                delay = retries.delay(e, self._route.has_next(e))
+                if delay is None and not self._route.fall_back(e):
                     raise
                 writer.discard()
-                await self._wait(attempt, e, delay)
+                if delay is not None:
+                    await self._wait(retries.attempt, str(e), delay)
+                    continue
+                retries.start_anew()
+                self._show_fallback()
+                tools.clear()
+                request = await unless_aborted(self._request(tools), self.turn.aborted)
+
+    def _show_fallback(self) -> None:
+        self._message = msgspec.structs.replace(
+            self._message,
+            providerID=self.model.providerID,
+            modelID=self.model.id,
+            fallback=list(self._route.failed),
+        )
+        self._instance.store.messages.save(self._message)
+
+    async def _until_free(self, request: ModelRequest) -> None:
+        """Wait, visibly, while the provider has asked to be left alone."""
+        held = self._instance.models.held_for(request)
+        if held > SHORT:
+            await self._wait(0, f"{request.provider.name} has asked for a pause", held)
 
     async def _consume(self, request: ModelRequest, writer: StepWriter) -> None:
         async with aclosing(self._instance.models.stream(request)) as stream:
@@ -182,11 +219,10 @@ class Step:
             if reason not in ("content-filter", "length"):
                 raise failures.empty(request.model.api.url)
 
-    async def _wait(self, attempt: int, failure: ModelFailure, delay: float) -> None:
+    async def _wait(self, attempt: int, why: str, delay: float) -> None:
+        """Seconds, shown as the session's status."""
         self.turn.set_status(
-            StatusRetry(
-                attempt=attempt, message=str(failure), next=ids.now_ms() + int(delay * 1000)
-            )
+            StatusRetry(attempt=attempt, message=why, next=ids.now_ms() + int(delay * 1000))
         )
         self._instance.store.commit()
         await unless_aborted(asyncio.sleep(delay), self.turn.aborted)

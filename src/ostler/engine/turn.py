@@ -16,6 +16,7 @@ from ostler.engine.abort import Aborted
 from ostler.engine.calls import permission_rules
 from ostler.engine.history import Entry, History
 from ostler.engine.instance import Instance
+from ostler.engine.routes import Route
 from ostler.engine.snapshots import TurnSnapshots
 from ostler.engine.step import run_step
 from ostler.engine.tokens import overflows
@@ -58,7 +59,8 @@ REPEATS = 3
 class Turn:
     """``aborted`` ends it; ``children`` are sessions of subagents at work for it; ``answering`` is
     the prompt it looked at last; ``overflowed``: the provider said the context is too long;
-    ``just_compacted``: it was compacted for that, and no step has ended well since."""
+    ``just_compacted``: it was compacted for that, and no step has ended well since; ``routes``: by
+    agent and model, which model is asked in place of it."""
 
     def __init__(self, instance: Instance, session_id: str, history: History) -> None:
         self.instance, self.session_id, self.history = instance, session_id, history
@@ -71,6 +73,7 @@ class Turn:
         self.answering: Entry | None = None
         self.overflowed = False
         self.just_compacted = False
+        self.routes: dict[tuple[str, str, str], Route] = {}
         self._recent_calls: list[tuple[str, bytes]] = []
 
     async def run(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from importlib import import_module
 
 import msgspec
@@ -12,12 +13,14 @@ from ostler.models.access import located, package
 from ostler.models.catalogue import packaged
 from ostler.models.credentials import Credentials
 from ostler.models.delta import Delta
+from ostler.models.limiter import Limiter
 from ostler.models.repair import repaired
 from ostler.models.request import ModelRequest
 from ostler.models.wire import Wire
 from ostler.proxy import choose
 from ostler.schema.config import Config
 from ostler.schema.errors import NotFound
+from ostler.schema.part import ModelRef
 from ostler.schema.provider import Model, Provider
 from ostler.transport import Transport
 
@@ -86,6 +89,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._transports: dict[str, Transport] = {}
+        self.limiter = Limiter()
 
     def to(self, url: str) -> Transport:
         origin = "/".join(url.split("/", 3)[:3])
@@ -193,17 +197,37 @@ class Models:
                     return candidate
         return model
 
-    def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
-        """Increments of one call (see Wire.stream). Raises ModelFailure."""
-        if request.model.providerID == rehearsal.PROVIDER_ID:
-            return rehearsal.Rehearsal().stream(request)
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
+        """Increments of one call (see Wire.stream), once the limiter lets it through. Raises
+        ModelFailure."""
+        request = self._located(request)
+        wire = self._wire(request.model, request.provider.options.get("baseURL", ""))
+        async with (
+            self._connections.limiter.place(request),
+            aclosing(wire.stream(request)) as stream,
+        ):
+            async for batch in stream:
+                yield batch
+
+    def held_for(self, request: ModelRequest) -> float:
+        """Seconds for which the provider has asked not to be called."""
+        return self._connections.limiter.held_for(self._located(request))
+
+    def fallbacks(self, model: Model) -> list[ModelRef]:
+        """The models to ask when this one cannot answer, as configured for it."""
+        provider = (self._config.provider or {}).get(model.providerID)
+        entry = ((provider and provider.models) or {}).get(model.id)
+        names = (entry and entry.fallback) or ()
+        return [ModelRef(providerID=p, modelID=m) for p, _, m in (n.partition("/") for n in names)]
+
+    def _located(self, request: ModelRequest) -> ModelRequest:
         provider = located(request.provider, request.model, self._environment)
-        request = msgspec.structs.replace(
-            request, provider=provider, messages=repaired(request.messages)
-        )
-        return self._wire(request.model, provider.options["baseURL"]).stream(request)
+        messages = repaired(request.messages)
+        return msgspec.structs.replace(request, provider=provider, messages=messages)
 
     def _wire(self, model: Model, url: str) -> Wire:
+        if model.providerID == rehearsal.PROVIDER_ID:
+            return rehearsal.Rehearsal()
         npm = package(model)
         if not speaks(npm):
             raise failure.invalid_request(

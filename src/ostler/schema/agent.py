@@ -10,7 +10,8 @@ AgentMode = Literal["subagent", "primary", "all"]
 
 
 class Agent(Wire):
-    """``permission`` is the complete rule list, defaults first; ``options`` go to the model."""
+    """``permission`` is the complete rule list, defaults first; ``options`` go to the model;
+    ``fallback``: models to ask, in order, when its own cannot answer."""
 
     name: str
     mode: AgentMode
@@ -26,6 +27,7 @@ class Agent(Wire):
     variant: str | None = None
     prompt: str | None = None
     steps: int | None = None
+    fallback: list[ModelRef] | None = None
 
 
 class Command(Wire):

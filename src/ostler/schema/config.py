@@ -57,7 +57,8 @@ class WatcherConfig(Wire):
 
 
 class AgentConfig(Wire):
-    """Unknown keys of an agent become its ``options``, which are sent to the model."""
+    """Unknown keys of an agent become its ``options``, which are sent to the model. ``fallback``:
+    models (provider/model) to ask, in order, when its own cannot answer."""
 
     model: str | None = None
     variant: str | None = None
@@ -75,6 +76,7 @@ class AgentConfig(Wire):
     maxSteps: Positive | None = None
     permission: PermissionConfig | None = None
     name: str | None = None
+    fallback: list[str] | None = None
 
 
 class CostTierConfig(Wire):
@@ -133,6 +135,7 @@ class ModelConfig(Wire):
     options: dict[str, Any] | None = None
     headers: dict[str, str] | None = None
     variants: dict[str, dict[str, Any]] | None = None
+    fallback: list[str] | None = None
 
 
 class ProviderConfig(Wire):
@@ -219,10 +222,13 @@ class CompactionConfig(Wire):
 
 class RetryConfig(Wire):
     """How a failed model call is tried again: ``attempts`` more times at most, the first after
-    ``delay`` ms."""
+    ``delay`` ms, none later than ``total`` ms after the first failure; ``beforeFallback``:
+    attempts before a fallback model is asked, where there is one."""
 
     attempts: NonNegative | None = None
     delay: Positive | None = None
+    total: Positive | None = None
+    beforeFallback: NonNegative | None = None
 
 
 class ExperimentalConfig(Wire):

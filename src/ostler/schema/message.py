@@ -66,8 +66,19 @@ class MessagePath(Wire):
     root: str
 
 
+class FailedModel(Wire):
+    """A model that was asked before the one that answered; ``kind`` and ``message`` say why it
+    did not. Kinds: ``ostler.models.failure``."""
+
+    providerID: str
+    modelID: str
+    kind: str
+    message: str
+
+
 class AssistantMessage(Wire, tag_field="role", tag="assistant"):
-    """One step of the model: a turn of n steps leaves n of these with the same ``parentID``."""
+    """One step of the model: a turn of n steps leaves n of these with the same ``parentID``.
+    ``fallback``: the models that failed before this one was asked; Ostler's addition."""
 
     id: MessageID
     sessionID: SessionID
@@ -85,6 +96,7 @@ class AssistantMessage(Wire, tag_field="role", tag="assistant"):
     structured: Any = None
     variant: str | None = None
     finish: str | None = None
+    fallback: list[FailedModel] | None = None
 
 
 Message = UserMessage | AssistantMessage
