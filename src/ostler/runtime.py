@@ -5,6 +5,7 @@ import os
 import shlex
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -58,6 +59,9 @@ from ostler.tools.shell import choose
 from ostler.tools.tool import Edited
 from ostler.tools.truncate import clean_up
 
+if TYPE_CHECKING:
+    from ostler.models.replay import Tape
+
 _RUNS_CODE = ("type", "command", "environment", "cwd")
 """Keys of a local MCP server that decide what is run."""
 MOST_INSTANCES = 64
@@ -65,13 +69,15 @@ MOST_INSTANCES = 64
 
 
 class Runtime:
-    """``directory`` is the one of requests that name none. Close it when done."""
+    """``directory`` is the one of requests that name none; ``tape`` records what models say, or
+    plays it back (models/replay.py). Close it when done."""
 
     def __init__(
         self,
         directory: str | None = None,
         paths: Paths | None = None,
         environment: Mapping[str, str] | None = None,
+        tape: "Tape | None" = None,
     ) -> None:
         self.environment = dict(os.environ if environment is None else environment)
         self.paths = paths or default_paths(self.environment)
@@ -79,7 +85,7 @@ class Runtime:
         self.paths.ensure()
         self.bus = Bus()
         self.store = Store(self.paths.database, self.bus)
-        self.connections = Connections()
+        self.connections = Connections(tape)
         self.credentials = Credentials(self.paths.data, self.paths.opencode_data)
         self._instances: OrderedDict[str, Instance] = OrderedDict()
         self._loaded: dict[str, LoadedConfig] = {}

@@ -75,9 +75,10 @@ class Place:
         return Done(process.returncode, out.decode(), err.decode())
 
     @asynccontextmanager
-    async def serve(self, **variables: str) -> AsyncIterator["Served"]:
+    async def serve(self, *arguments: str, **variables: str) -> AsyncIterator["Served"]:
         """A server process on a free port; killed at the end if it is still there."""
-        process = await self.start("serve", "--port", str(free_port()), variables=variables)
+        port = str(free_port())
+        process = await self.start("serve", "--port", port, *arguments, variables=variables)
         try:
             assert process.stdout is not None
             async with asyncio.timeout(DEADLINE):

@@ -107,5 +107,7 @@ def _without_ours(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_ours(v) for v in value]
     if isinstance(value, dict):
+        if value.get("name") == "BudgetExceededError":  # ours; clients show its message
+            return {"name": "UnknownError", "data": {"message": value["data"]["message"]}}
         return {k: _without_ours(v) for k, v in value.items() if k not in OURS}
     return value

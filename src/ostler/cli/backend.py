@@ -7,12 +7,15 @@ import mimetypes
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from ostler.schema.errors import BadRequest
+
+if TYPE_CHECKING:
+    from ostler.models.replay import Tape
 
 T = TypeVar("T")
 Event = tuple[str, dict[str, Any]]
@@ -57,13 +60,13 @@ class LocalBackend:
         self._subscription: Any = None
 
     @classmethod
-    async def open(cls, directory: str) -> "LocalBackend":
+    async def open(cls, directory: str, tape: "Tape | None" = None) -> "LocalBackend":
         """Raises ConfigError, BadRequest when there is no such directory."""
         from ostler.runtime import Runtime
 
         if directory and not os.path.isdir(directory):
             raise BadRequest(f"--dir: no such directory: {directory}")
-        runtime = Runtime(directory or None)
+        runtime = Runtime(directory or None, tape=tape)
         try:
             instance = await runtime.instance()
             await instance.models.open()

@@ -6,7 +6,7 @@
 3  the configuration cannot be used
 4  the provider refused the credential, or the account is used up
 5  the provider could not be reached, or not in time, or kept failing
-6  the context or the output limit was exceeded
+6  the context, the output limit or a budget was exceeded
 7  the provider refused the request or its content
 8  a permission or question was rejected, and that ended the turn
 9  the turn was aborted
@@ -41,6 +41,7 @@ _NAMES = {
     "ProviderAuthError": CREDENTIAL,
     "MessageAbortedError": ABORTED,
     "ContextOverflowError": LIMIT,
+    "BudgetExceededError": LIMIT,
     "MessageOutputLengthError": LIMIT,
     "ContentFilterError": REFUSED,
     "StructuredOutputError": SHAPE,

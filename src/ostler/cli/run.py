@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from ostler.cli.backend import Backend
+    from ostler.models.replay import Tape
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -45,6 +46,15 @@ def run(
     username: Annotated[str, typer.Option("--username", "-u", help="For --attach.")] = "",
     directory: Annotated[str, typer.Option("--dir", help="Work in this directory.")] = "",
     variant: Annotated[str, typer.Option("--variant", help="A variant of the model.")] = "",
+    budget: Annotated[
+        str, typer.Option("--budget", help="tokens=…, cost=… (USD), seconds=…, with commas.")
+    ] = "",
+    record: Annotated[
+        str, typer.Option("--record", help="Write what models say to this cassette.")
+    ] = "",
+    replay: Annotated[
+        str, typer.Option("--replay", help="Play a cassette instead of asking models.")
+    ] = "",
     thinking: Annotated[bool, typer.Option("--thinking", help="Show the reasoning.")] = False,
     auto: Annotated[
         bool,
@@ -65,8 +75,8 @@ def run(
     quota; 5 provider unreachable or failing; 6 context or output limit; 7 refused by the provider;
     8 a permission or question was rejected; 9 aborted; 10 wrong shape; 130 interrupted.
     """
-    from ostler.cli.failures import reported
-    from ostler.cli.serve import asyncio_run
+    from ostler.cli.failures import USAGE, Stop, reported
+    from ostler.cli.serve import asyncio_run, tape_of
 
     with reported():
         request = Request(
@@ -81,11 +91,15 @@ def run(
             files=file or [],
             title=title,
             variant=variant,
+            budget=_budget(budget),
             thinking=thinking,
             auto=auto,
         )
         request.check()
-        code = asyncio_run(_run(request, attach, directory, username, password))
+        if attach and (record or replay):
+            raise Stop("--record and --replay are for the server that --attach names", USAGE)
+        tape = tape_of(record, replay)
+        code = asyncio_run(_run(request, attach, directory, username, password, tape))
     sys.exit(code)
 
 
@@ -103,6 +117,7 @@ class Request(msgspec.Struct, kw_only=True):
     files: list[Path] = []
     title: str | None = None
     variant: str = ""
+    budget: dict[str, float] = {}
     thinking: bool = False
     auto: bool = False
 
@@ -132,6 +147,23 @@ def _text(words: list[str]) -> str:
     return text
 
 
+def _budget(text: str) -> dict[str, float]:
+    """``cost=0.5,tokens=100000`` as the API has it. Raises Stop."""
+    from ostler.cli.failures import USAGE, Stop
+
+    result: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        if name.strip() not in ("tokens", "cost", "seconds"):
+            raise Stop(f"--budget: expected tokens=, cost= or seconds=, got {part!r}", USAGE)
+        try:
+            number = float(value)
+        except ValueError:
+            raise Stop(f"--budget: {part!r} has no number", USAGE) from None
+        result[name.strip()] = int(number) if name.strip() == "tokens" else number
+    return result
+
+
 def _is_json(output: str) -> bool:
     from ostler.cli.failures import USAGE, Stop
 
@@ -140,14 +172,21 @@ def _is_json(output: str) -> bool:
     return output == "json"
 
 
-async def _run(request: Request, attach: str, directory: str, username: str, password: str) -> int:
+async def _run(
+    request: Request,
+    attach: str,
+    directory: str,
+    username: str,
+    password: str,
+    tape: "Tape | None",
+) -> int:
     from ostler.cli.backend import LocalBackend, RemoteBackend
 
     backend: Backend
     if attach:
         backend = await RemoteBackend.open(attach, directory, username, password)
     else:
-        backend = await LocalBackend.open(directory)
+        backend = await LocalBackend.open(directory, tape)
     try:
         return await Run(backend, request).to_end()
     finally:
@@ -251,7 +290,11 @@ class Run:
         files = [self._backend.file_part(file) for file in request.files]
         chosen: dict[str, Any] = {
             key: value
-            for key, value in (("agent", request.agent), ("variant", request.variant))
+            for key, value in (
+                ("agent", request.agent),
+                ("variant", request.variant),
+                ("budget", request.budget),
+            )
             if value
         }
         if request.command:

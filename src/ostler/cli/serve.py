@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     import uvicorn
 
+    from ostler.models.replay import Tape
     from ostler.server.app import Access, App
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,6 +32,12 @@ def serve(
     ] = 0,
     hostname: Annotated[str, typer.Option(help="Address to listen on.")] = "",
     cors: Annotated[list[str] | None, typer.Option(help="A web origin to allow.")] = None,
+    record: Annotated[
+        str, typer.Option("--record", help="Write what models say to this cassette.")
+    ] = "",
+    replay: Annotated[
+        str, typer.Option("--replay", help="Play a cassette instead of asking models.")
+    ] = "",
 ) -> None:
     """Serve the HTTP API of this directory and any other a request names.
 
@@ -40,7 +47,7 @@ def serve(
     from ostler.cli.failures import reported
 
     with reported():
-        asyncio_run(_serve(port, hostname, cors or []))
+        asyncio_run(_serve(port, hostname, cors or [], tape_of(record, replay)))
 
 
 def asyncio_run(work: Coroutine[Any, Any, T]) -> T:
@@ -52,11 +59,23 @@ def asyncio_run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
-async def _serve(port: int, hostname: str, cors: list[str]) -> None:
+def tape_of(record: str, replay: str) -> "Tape | None":
+    """What ``--record`` and ``--replay`` ask for. Raises BadRequest."""
+    if not (record or replay):
+        return None
+    from ostler.models.replay import Player, Recorder
+    from ostler.schema.errors import BadRequest
+
+    if record and replay:
+        raise BadRequest("--record and --replay exclude each other")
+    return Recorder(record) if record else Player(replay)
+
+
+async def _serve(port: int, hostname: str, cors: list[str], tape: "Tape | None") -> None:
     from ostler.runtime import Runtime
     from ostler.server.app import App
 
-    runtime = Runtime()
+    runtime = Runtime(tape=tape)
     settings = runtime.server_settings()
     host = hostname or settings.hostname or "127.0.0.1"
     access = access_at(host, [*cors, *(settings.cors or ())])

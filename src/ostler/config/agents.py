@@ -222,6 +222,7 @@ def _configured(
         ("hidden", entry.hidden),
         ("steps", entry.steps),
         ("name", entry.name),
+        ("budget", entry.budget),
         ("fallback", [_ref(name) for name in entry.fallback] if entry.fallback else None),
     ):
         if value is not None:

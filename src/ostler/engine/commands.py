@@ -135,7 +135,13 @@ def _prompt(
     )
     if not as_subtask:
         parts: list[PartInput] = [*mentions.parts_of(instance, text), *(body.parts or ())]
-        return PromptInput(parts=parts, agent=agent.name, model=model, variant=body.variant)
+        return PromptInput(
+            parts=parts,
+            agent=agent.name,
+            model=model,
+            variant=body.variant,
+            budget=body.budget,
+        )
     subtask = SubtaskPartInput(
         prompt=text,
         description=command.description or command.name,
@@ -151,6 +157,7 @@ def _prompt(
         if requested
         else None,
         variant=body.variant,
+        budget=body.budget,
     )
 
 

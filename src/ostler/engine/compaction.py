@@ -197,6 +197,7 @@ class _Summary(Step):
             max_output=max_output(self.model),
             options=options_for(self.model, self.agent, None),
             session_id=self.turn.session_id,
+            places=(self.turn.instance.directory, self.turn.instance.worktree),
         )
 
     def _next(self, writer: StepWriter) -> Outcome:

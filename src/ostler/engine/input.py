@@ -66,6 +66,7 @@ async def expand(
         system=body.system,
         tools=body.tools,
         thinking=body.thinking,
+        budget=body.budget,
     )
     parts: list[Part] = []
     for part in body.parts:

@@ -12,7 +12,7 @@ from ostler.schema.part import (
     ToolStateRunning,
     ToolTime,
 )
-from ostler.schema.session import NO_TOKENS
+from ostler.schema.session import NO_TOKENS, NOTHING_USED
 from ostler.store import Store
 
 MESSAGE = "Interrupted: the process that ran this turn ended before it did"
@@ -25,6 +25,7 @@ def recover(store: Store) -> list[str]:
     abandoned = store.turns.abandoned()
     for session_id in abandoned:
         _settle(store, session_id)
+        _release(store, session_id)
         store.turns.settle(session_id)
     store.commit()
     return abandoned
@@ -45,6 +46,15 @@ def _settle(store: Store, session_id: str) -> None:
     last = messages[-1].info if messages else None
     if isinstance(last, UserMessage):
         store.messages.save(_unanswered(store, last, now))
+
+
+def _release(store: Store, session_id: str) -> None:
+    """No call runs any more: nothing is reserved, in the session or above it."""
+    session = store.sessions.get(session_id)
+    for each in (session, *store.sessions.ancestors(session)):
+        if each.budget is not None and each.budget.reserved != NOTHING_USED:
+            budget = msgspec.structs.replace(each.budget, reserved=NOTHING_USED)
+            store.sessions.save(msgspec.structs.replace(each, budget=budget))
 
 
 def _interrupted(part: ToolPart, now: int) -> ToolPart:

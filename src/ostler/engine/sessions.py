@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from ostler import ids
+from ostler.engine import budget
 from ostler.engine.instance import Instance
 from ostler.engine.words import slug
 from ostler.schema.errors import BadRequest
@@ -13,7 +14,10 @@ from ostler.schema.message import AssistantMessage, MessagePath
 from ostler.schema.permission import PermissionRule
 from ostler.schema.session import (
     NO_TOKENS,
+    NOTHING_USED,
+    Budget,
     Session,
+    SessionBudget,
     SessionCreateInput,
     SessionModel,
     SessionTime,
@@ -35,6 +39,7 @@ def create(
     metadata: dict[str, Any] | None = None,
     permission: list[PermissionRule] | None = None,
     unattended: Unattended | None = None,
+    budget: Budget | None = None,
 ) -> Session:
     now = ids.now_ms()
     return instance.store.sessions.create(
@@ -54,6 +59,7 @@ def create(
             metadata=metadata,
             permission=permission,
             unattended=unattended,
+            budget=_granted(budget, None),
             time=SessionTime(created=now, updated=now),
         )
     )
@@ -79,6 +85,17 @@ def create_from(instance: Instance, body: SessionCreateInput) -> Session:
         metadata=body.metadata,
         permission=body.permission,
         unattended=Unattended() if policy is True else policy or None,
+        budget=body.budget,
+    )
+
+
+def _granted(budget: Budget | None, before: SessionBudget | None) -> SessionBudget | None:
+    """A budget with what was spent of the one before."""
+    if budget is None:
+        return before
+    limits = {name: getattr(budget, name) for name in Budget.__struct_fields__}
+    return msgspec.structs.replace(
+        before or SessionBudget(spent=NOTHING_USED, reserved=NOTHING_USED), **limits
     )
 
 
@@ -93,6 +110,8 @@ def update(instance: Instance, session_id: str, body: SessionUpdateInput) -> Ses
         changes["metadata"] = body.metadata
     if body.permission is not None:
         changes["permission"] = [*(session.permission or ()), *body.permission]
+    if body.budget is not None:
+        changes["budget"] = _granted(body.budget, session.budget or budget.opened(session))
     archived = session.time.archived
     if body.time is not None and body.time.archived is not None:
         archived = body.time.archived

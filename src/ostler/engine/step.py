@@ -12,7 +12,7 @@ import msgspec
 
 from ostler import ids
 from ostler.config.merge import deep_merge
-from ostler.engine import convert, prompt, structured
+from ostler.engine import budget, convert, prompt, structured
 from ostler.engine.abort import Aborted, unless_aborted
 from ostler.engine.history import Entry
 from ostler.engine.offer import offered_tools
@@ -77,6 +77,7 @@ class Step:
         self._last = agent.steps is not None and number >= agent.steps
         self._instance = turn.instance
         self._structured: structured.Capture | None = None
+        self._short_of: budget.BudgetExceeded | None = None
         self._message = self._new_message()
         self._compaction = turn.instance.config.compaction or CompactionConfig()
 
@@ -88,8 +89,9 @@ class Step:
         writer = StepWriter(turn, self._message, self.agent, tools, lambda: snapshot)
         error: MessageError | None = None
         try:
-            await self._stream(writer, tools)
-            await unless_aborted(writer.settle(), turn.aborted)
+            async with budget.time_limit(turn):
+                await self._stream(writer, tools)
+                await unless_aborted(writer.settle(), turn.aborted)
         except Aborted as e:
             await writer.abort()
             error = e.error
@@ -159,6 +161,7 @@ class Step:
                 **reasoning.options_for(model, self.user.thinking),
             },
             session_id=turn.session_id,
+            places=(self._instance.directory, self._instance.worktree),
         )
 
     def _context(self) -> list[Entry]:
@@ -176,7 +179,10 @@ class Step:
             try:
                 await self._until_free(request)
                 self.turn.set_status(StatusBusy())
-                await unless_aborted(self._consume(request, writer), self.turn.aborted)
+                with budget.reserved(self.turn, request) as asked:
+                    await unless_aborted(self._consume(asked, writer), self.turn.aborted)
+                if writer.finish is not None and writer.finish.reason == "length":
+                    self._short_of = budget.cut_short(self.turn, request, asked)
                 return
             except ModelFailure as e:
                 if writer.called:
@@ -233,6 +239,8 @@ class Step:
         """What a stream that ended well may still mean."""
         assert writer.finish is not None
         reason = writer.finish.reason
+        if self._short_of is not None:
+            return self._short_of.error
         if reason == "content-filter":
             return failures.content_filtered().error
         if reason == "length" and not writer.wrote and not writer.called:

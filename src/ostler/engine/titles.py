@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ostler import ids
+from ostler.engine import budget
 from ostler.engine.convert import conversation
 from ostler.engine.history import is_user
 from ostler.engine.step import options_for
@@ -73,6 +74,7 @@ async def write_title(turn: "Turn", user: UserMessage) -> None:
         temperature=agent.temperature if model.capabilities.temperature else None,
         options=options_for(model, agent, None, small=True),
         session_id=turn.session_id,
+        places=(instance.directory, instance.worktree),
     )
     pieces: list[str] = []
     try:
@@ -80,7 +82,12 @@ async def write_title(turn: "Turn", user: UserMessage) -> None:
             pieces.extend(d.text for d in batch if isinstance(d, TextDelta))
     except ModelFailure:
         return
-    title = first_line("".join(pieces))
+    _rename(turn, first_line("".join(pieces)))
+
+
+def _rename(turn: "Turn", title: str) -> None:
+    """Give a session that has no title of its own this one."""
+    instance = turn.instance
     if not title:
         return
     try:
@@ -105,5 +112,11 @@ def first_line(text: str) -> str:
 
 
 def start(turn: "Turn", user: UserMessage) -> None:
-    if wants_title(turn):
+    if not wants_title(turn):
+        return
+    if budget.applies(turn, user):  # a budget is for the work: the prompt's own words will do
+        entry = turn.history.entry(user.id)
+        words = (p.text for p in (entry.parts if entry else ()) if isinstance(p, TextPart))
+        _rename(turn, first_line("\n".join(words)))
+    else:
         turn.instance.tasks.start(write_title(turn, user), DEADLINE)

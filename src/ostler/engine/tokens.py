@@ -74,6 +74,6 @@ def overflows(tokens: Tokens, model: Model, config: CompactionConfig) -> bool:
     return counted >= limit
 
 
-def estimate(text: str) -> int:
-    """Tokens of a text where nobody counts: four characters each."""
-    return max(0, round(len(text) / CHARACTERS_PER_TOKEN))
+def estimate(text: str | int) -> int:
+    """Tokens of a text, or of so many characters, where nobody counts: four characters each."""
+    return max(0, round((text if isinstance(text, int) else len(text)) / CHARACTERS_PER_TOKEN))

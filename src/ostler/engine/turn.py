@@ -7,11 +7,12 @@ Prompts that arrive while it runs are stored and answered in the same turn, in s
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import msgspec
 
-from ostler.engine import compaction, pruning, subagents, summary, titles
+from ostler.engine import budget, compaction, pruning, subagents, summary, titles
 from ostler.engine.abort import Aborted
 from ostler.engine.calls import permission_rules
 from ostler.engine.history import Entry, History
@@ -73,6 +74,10 @@ class Turn:
         self.answering: Entry | None = None
         self.overflowed = False
         self.just_compacted = False
+        self.allowance: budget.Allowance | None = None
+        self.allowed_for = ""
+        self.began = time.monotonic()
+        self.seconds_before = 0.0
         self.routes: dict[tuple[str, str, str], Route] = {}
         self._recent_calls: list[tuple[str, bytes]] = []
 
@@ -80,6 +85,8 @@ class Turn:
         """Run to the end. Never raises but on cancellation; ``failure`` is what a caller did
         wrong (an unknown agent or model), everything else is on the messages."""
         self.instance.store.turns.begin(self.session_id)
+        granted = self.session().budget
+        self.began, self.seconds_before = time.monotonic(), granted.spent.seconds if granted else 0
         try:
             await self._loop()
         except Aborted as e:
@@ -128,6 +135,7 @@ class Turn:
     async def _pass(self, user: Entry, last: Entry | None, number: int) -> str:
         """What is pending first, else a step."""
         assert isinstance(user.message, UserMessage)
+        budget.allow(self, user)
         mark = next((p for p in user.parts if isinstance(p, CompactionPart)), None)
         if mark is not None:
             return await compaction.run(self, user, mark)
@@ -165,6 +173,7 @@ class Turn:
     async def _finish(self) -> None:
         """Settle the accounts, then say that the session is idle: whoever hears it may act."""
         try:
+            budget.settle(self, self.session(), self)
             if self.answering is not None:
                 await summary.summarise(self, self.answering.message.id)
             pruning.prune(self)
@@ -209,17 +218,17 @@ class Turn:
     def spend(self, cost: float, tokens: Tokens) -> None:
         """Add a step's cost and tokens to the session, and to the share of each one above."""
         sessions = self.instance.store.sessions
-        session = self.session()
-        sessions.save(
+        session = sessions.save(
             msgspec.structs.replace(
-                session,
+                session := self.session(),
                 cost=(session.cost or 0) + cost,
                 tokens=add_tokens(session.tokens or NO_TOKENS, tokens),
             )
         )
+        budget.settle(self, session, self)
         for above in sessions.ancestors(session):
             spent = above.children or SessionSpend(cost=0, tokens=NO_TOKENS)
-            sessions.save(
+            saved = sessions.save(
                 msgspec.structs.replace(
                     above,
                     children=SessionSpend(
@@ -227,6 +236,7 @@ class Turn:
                     ),
                 )
             )
+            budget.settle(self, saved, self.instance.runs.turn(above.id))
 
     def note_call(self, tool: str, arguments: dict[str, Any]) -> None:
         """Remember a call, to notice repetition."""

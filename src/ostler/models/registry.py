@@ -5,6 +5,7 @@ import difflib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,6 +24,9 @@ from ostler.schema.errors import NotFound
 from ostler.schema.part import ModelRef
 from ostler.schema.provider import Model, Provider
 from ostler.transport import Transport
+
+if TYPE_CHECKING:
+    from ostler.models.replay import Tape
 
 CHAT_COMPLETIONS = (
     "@ai-sdk/openai-compatible",
@@ -85,11 +89,13 @@ class ModelNotFound(NotFound):
 
 
 class Connections:
-    """Transports to providers' servers, shared by every directory of the process."""
+    """Transports to providers' servers, shared by every directory of the process; ``tape`` records
+    what goes over them, or plays it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tape: "Tape | None" = None) -> None:
         self._transports: dict[str, Transport] = {}
         self.limiter = Limiter()
+        self.tape = tape
 
     def to(self, url: str) -> Transport:
         origin = "/".join(url.split("/", 3)[:3])
@@ -146,6 +152,8 @@ class Models:
         provider = self.providers.get(provider_id)
         if provider is None and provider_id == rehearsal.PROVIDER_ID:
             provider = self._rehearsal
+        if provider is None and self._played:
+            provider = self.catalogue.provider(provider_id)  # nobody is asked: no key is needed
         model = provider.models.get(model_id) if provider else None
         if model is None:
             hint = self._how_to_connect(provider_id, model_id) if provider is None else ""
@@ -162,8 +170,16 @@ class Models:
             return f" This Ostler does not speak the wire of {described.api.npm} yet."
         return f" {known.name} is not connected: set {' or '.join(known.env)}."
 
+    @property
+    def _played(self) -> "Tape | None":
+        tape = self._connections.tape
+        return tape if tape is not None and tape.plays else None
+
     def provider_of(self, model: Model) -> Provider:
-        return self.providers.get(model.providerID) or self._rehearsal
+        found = self.providers.get(model.providerID)
+        if found is None and self._played:
+            found = self.catalogue.provider(model.providerID)
+        return found or self._rehearsal
 
     def parse(self, name: str) -> Model:
         """``provider/model``; a model's id may itself contain slashes. Raises ModelNotFound."""
@@ -172,6 +188,8 @@ class Models:
 
     def default(self) -> Model:
         """The configured model, else the first provider's preferred one. Raises ModelNotFound."""
+        if self._played and self._played.model:
+            return self.parse(self._played.model)
         if self._config.model:
             return self.parse(self._config.model)
         preferred = [p for p in self.providers.values() if p.id in (self._config.provider or ())]
@@ -200,6 +218,13 @@ class Models:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
         """Increments of one call (see Wire.stream), once the limiter lets it through. Raises
         ModelFailure."""
+        tape = self._connections.tape
+        spoken = tape.through(request, self._speak) if tape else self._speak(request)
+        async with aclosing(spoken) as stream:
+            async for batch in stream:
+                yield batch
+
+    async def _speak(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
         request = self._located(request)
         wire = self._wire(request.model, request.provider.options.get("baseURL", ""))
         async with (

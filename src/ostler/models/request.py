@@ -72,7 +72,8 @@ def used_tools(messages: Sequence[ChatMessage]) -> list[ToolDefinition]:
 
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call. ``options`` are the provider options, layered (model, agent, variant); ``headers``
-    go with the HTTP request; ``session_id`` serves caches and affinity; times are in seconds."""
+    go with the HTTP request; ``session_id`` serves caches and affinity; ``places`` are the paths
+    that the messages speak of as their own: the directory, then the worktree."""
 
     provider: Provider
     model: Model
@@ -85,3 +86,4 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     headers: dict[str, str] = {}
     session_id: str = ""
+    places: tuple[str, ...] = ()

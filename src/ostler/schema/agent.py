@@ -5,13 +5,15 @@ from typing import Any, Literal
 from ostler.schema.base import Wire
 from ostler.schema.part import ModelRef
 from ostler.schema.permission import PermissionRuleset
+from ostler.schema.session import Budget
 
 AgentMode = Literal["subagent", "primary", "all"]
 
 
 class Agent(Wire):
     """``permission`` is the complete rule list, defaults first; ``options`` go to the model;
-    ``fallback``: models to ask, in order, when its own cannot answer."""
+    ``fallback``: models to ask, in order, when its own cannot answer; ``budget``: of each prompt it
+    answers."""
 
     name: str
     mode: AgentMode
@@ -28,6 +30,7 @@ class Agent(Wire):
     prompt: str | None = None
     steps: int | None = None
     fallback: list[ModelRef] | None = None
+    budget: Budget | None = None
 
 
 class Command(Wire):

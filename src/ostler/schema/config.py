@@ -7,7 +7,7 @@ import msgspec
 from ostler.schema.agent import AgentMode
 from ostler.schema.base import NonNegative, Number, Positive, Wire
 from ostler.schema.permission import PermissionAction
-from ostler.schema.session import Unattended
+from ostler.schema.session import Budget, Unattended
 
 LogLevel = Literal["DEBUG", "INFO", "WARN", "ERROR"]
 PermissionRuleConfig = PermissionAction | dict[str, PermissionAction]
@@ -58,7 +58,8 @@ class WatcherConfig(Wire):
 
 class AgentConfig(Wire):
     """Unknown keys of an agent become its ``options``, which are sent to the model. ``fallback``:
-    models (provider/model) to ask, in order, when its own cannot answer."""
+    models (provider/model) to ask, in order, when its own cannot answer; ``budget``: of each prompt
+    it answers."""
 
     model: str | None = None
     variant: str | None = None
@@ -77,6 +78,7 @@ class AgentConfig(Wire):
     permission: PermissionConfig | None = None
     name: str | None = None
     fallback: list[str] | None = None
+    budget: Budget | None = None
 
 
 class CostTierConfig(Wire):

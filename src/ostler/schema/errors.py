@@ -75,6 +75,26 @@ class ProviderAuthError(Wire, tag_field="name", tag="ProviderAuthError"):
     data: AuthData
 
 
+class BudgetData(Wire):
+    """``scope``: whose budget (prompt, agent or session; ``sessionID`` names it); ``resource``:
+    tokens, cost (USD) or seconds, which the numbers are in."""
+
+    message: str
+    scope: str
+    sessionID: str
+    resource: str
+    allowed: float
+    spent: float
+    reserved: float
+    needed: float
+
+
+class BudgetExceededError(Wire, tag_field="name", tag="BudgetExceededError"):
+    """Ostler's addition: refused before anything was sent."""
+
+    data: BudgetData
+
+
 class UnknownError(Wire, tag_field="name", tag="UnknownError"):
     data: UnknownData
 
@@ -112,6 +132,7 @@ MessageError = (
     | ContextOverflowError
     | ContentFilterError
     | APIError
+    | BudgetExceededError
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from ostler.schema.base import JsonObject, MessageID, NonNegative, Number, SessionID, Wire
 from ostler.schema.errors import MessageError
 from ostler.schema.part import Part, PartInput
-from ostler.schema.session import SnapshotFileDiff, Tokens
+from ostler.schema.session import Budget, SnapshotFileDiff, Tokens
 
 
 class OutputFormatText(Wire, tag="text"):
@@ -54,6 +54,7 @@ class UserMessage(Wire, tag_field="role", tag="user"):
     system: str | None = None
     tools: dict[str, bool] | None = None
     thinking: Thinking | None = None
+    budget: Budget | None = None
 
 
 class AssistantTime(Wire):
@@ -125,6 +126,7 @@ class PromptInput(Wire):
     system: str | None = None
     variant: str | None = None
     thinking: Thinking | None = None
+    budget: Budget | None = None
 
 
 class CommandInput(Wire):
@@ -137,6 +139,7 @@ class CommandInput(Wire):
     model: str | None = None
     variant: str | None = None
     parts: list[PartInput] | None = None
+    budget: Budget | None = None
 
 
 class ShellInput(Wire):

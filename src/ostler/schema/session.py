@@ -84,6 +84,31 @@ class SessionSpend(Wire):
     tokens: Tokens
 
 
+class Budget(Wire):
+    """What may be used up: ``tokens`` (all that a provider counts, cache reads included), ``cost``
+    (USD) and ``seconds`` of work; None: as much as it takes. Ostler's addition."""
+
+    tokens: NonNegative | None = None
+    cost: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
+class BudgetUse(Wire):
+    tokens: int
+    cost: float
+    seconds: float
+
+
+NOTHING_USED = BudgetUse(tokens=0, cost=0, seconds=0)
+
+
+class SessionBudget(Budget, kw_only=True):
+    """``spent`` by the session and the subagents below it; ``reserved`` by calls that run now."""
+
+    spent: BudgetUse
+    reserved: BudgetUse
+
+
 class Unattended(Wire):
     """How asks and questions are answered when nobody is there; Ostler's addition.
 
@@ -123,6 +148,7 @@ class Session(Wire):
     metadata: JsonObject | None = None
     permission: PermissionRuleset | None = None
     unattended: Unattended | None = None
+    budget: SessionBudget | None = None
     revert: SessionRevert | None = None
 
 
@@ -173,6 +199,7 @@ class SessionCreateInput(Wire):
     permission: PermissionRuleset | None = None
     workspaceID: Annotated[str, msgspec.Meta(pattern="^wrk")] | None = None
     unattended: Unattended | bool | None = None
+    budget: Budget | None = None
 
 
 class SessionTimeInput(Wire):
@@ -184,6 +211,7 @@ class SessionUpdateInput(Wire):
     metadata: JsonObject | None = None
     permission: PermissionRuleset | None = None
     time: SessionTimeInput | None = None
+    budget: Budget | None = None
 
 
 class SessionForkInput(Wire):
