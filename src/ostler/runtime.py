@@ -177,6 +177,8 @@ class Runtime:
         await instance.runs.close()
         await instance.terminals.close()
         await instance.mcp.close()
+        for started in instance.sign_ins.values():
+            started.close()
         await instance.tasks.close()
         self._loaded.pop(directory, None)
         self.store.commit()
@@ -259,6 +261,7 @@ class Runtime:
             hooks=Hooks(),
             terminals=self._terminals(directory, config, location),
             remote=RemoteControl(),
+            sign_ins={},
             branch=BranchWatch(
                 identity.checkout,
                 lambda branch: self.bus.publish(VcsBranchUpdated(branch=branch), location),

@@ -15,11 +15,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ostler.cli.run", "Run a prompt to its end and print each step."),
     "serve": ("ostler.cli.serve", "Serve the HTTP API."),
     "acp": ("ostler.cli.acp", "Speak the Agent Client Protocol, for editors."),
+    "auth": ("ostler.cli.auth", "Keep, list and forget providers' keys and sign-ins."),
     "models": ("ostler.cli.models", "List the models that are connected."),
     "trust": ("ostler.cli.trust", "Let a project's own configuration run programs."),
     "try": ("ostler.cli.try_", "Watch an agent work on a scratch project; no key needed."),
 }
 """Command -> the module that has it as ``app``, and its line in the list."""
+_ALIASES = {"providers": "auth"}
 
 
 class _Commands(typer.core.TyperGroup):
@@ -27,7 +29,7 @@ class _Commands(typer.core.TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        entry = COMMANDS.get(cmd_name)
+        entry = COMMANDS.get(_ALIASES.get(cmd_name, cmd_name))
         if entry is None:
             return None
         if ctx.resilient_parsing or _wants_overview():

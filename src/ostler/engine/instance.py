@@ -28,6 +28,7 @@ from ostler.tools.tool import Edited, Tool
 
 if TYPE_CHECKING:
     from ostler.engine.runs import Runs
+    from ostler.models.oauth import Started
 
 
 class Snapshots(Protocol):
@@ -112,7 +113,8 @@ class Hooks:
 
 class Instance(msgspec.Struct, kw_only=True, eq=False):
     """``worktree`` is the repository's root, ``/`` outside version control; ``version`` is
-    Ostler's. ``agents`` in the order the API lists them."""
+    Ostler's. ``agents`` in the order the API lists them; ``sign_ins`` are those a person is asked
+    for, by provider."""
 
     directory: str
     worktree: str
@@ -141,6 +143,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     mcp: McpServers
     remote: RemoteControl
     branch: BranchWatch
+    sign_ins: dict[str, "Started"]
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def in_use(self) -> bool:

@@ -28,6 +28,10 @@ class Credentials:
         """By provider id; entries that make no sense are left out."""
         return {**_read(self._theirs), **_read(self._own)}
 
+    def own(self) -> dict[str, Auth]:
+        """Those that Ostler keeps itself, by provider id."""
+        return _read(self._own)
+
     def get(self, provider_id: str) -> Auth | None:
         return self.all().get(provider_id)
 

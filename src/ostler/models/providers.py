@@ -62,7 +62,7 @@ def connected(
             key = environment[variable] if len(entry.env) == 1 else None
             found[provider_id] = msgspec.structs.replace(known, source="env", key=key)
     for provider_id, auth in kept.items():
-        if not isinstance(auth, ApiAuth):
+        if not isinstance(auth, ApiAuth) and not _signs_in(config, provider_id):
             continue
         base = found.get(provider_id) or catalogue.provider(provider_id)
         if base is not None:
@@ -72,6 +72,12 @@ def connected(
         base = found.get(provider_id) or catalogue.provider(provider_id)
         found[provider_id] = overlay(provider_id, described, base)
     return with_keys(found, kept)
+
+
+def _signs_in(config: Config, provider_id: str) -> bool:
+    """Whether it is known what to do with a sign-in that is kept."""
+    described = (config.provider or {}).get(provider_id)
+    return described is not None and described.oauth is not None
 
 
 def _spoken(provider: Provider, speaks: Callable[[str], bool]) -> Provider:

@@ -19,6 +19,7 @@ from ostler.models.repair import repaired
 from ostler.models.request import ModelRequest
 from ostler.models.wire import Wire
 from ostler.proxy import choose
+from ostler.schema.auth import OAuth
 from ostler.schema.config import Config
 from ostler.schema.errors import NotFound
 from ostler.schema.part import ModelRef
@@ -26,6 +27,7 @@ from ostler.schema.provider import Model, Provider
 from ostler.transport import Transport
 
 if TYPE_CHECKING:
+    from ostler.models.oauth import SignInMethod
     from ostler.models.replay import Tape
 
 CHAT_COMPLETIONS = (
@@ -124,7 +126,7 @@ class Models:
         self.catalogue = packaged()
         self.providers: dict[str, Provider] = {}
         self._rehearsal = rehearsal.provider()
-        self._opening = asyncio.Lock()
+        self._opening, self._renewing = asyncio.Lock(), asyncio.Lock()
         self._opened = False
 
     async def open(self) -> None:
@@ -224,8 +226,44 @@ class Models:
             async for batch in stream:
                 yield batch
 
+    def sign_in_method(self, provider_id: str) -> "SignInMethod | None":
+        """The way to sign in to a provider as a person, where one is configured."""
+        described = (self._config.provider or {}).get(provider_id)
+        if described is None or described.oauth is None:
+            return None
+        from ostler.models.oauth import method_of
+
+        return method_of(described.oauth)
+
+    async def _signed_in(self, request: ModelRequest) -> ModelRequest:
+        """The request with the token of a sign-in, renewed where it has run out. Raises
+        ModelFailure."""
+        provider = request.provider
+        method = self.sign_in_method(provider.id)
+        kept = self._credentials.get(provider.id) if method and self._credentials else None
+        if method is None or not isinstance(kept, OAuth):
+            return request
+        from ostler.models.oauth import SignInError, needs_renewal
+
+        async with self._renewing:
+            kept = self._credentials.get(provider.id) if self._credentials else kept
+            if isinstance(kept, OAuth) and needs_renewal(kept) and self._credentials:
+                try:
+                    kept = await method.renew(kept)
+                except SignInError as e:
+                    raise failure.missing_credential(
+                        provider.id,
+                        f"The sign-in to {provider.name} could not be renewed: {e}. "
+                        f"Sign in again: ostler auth login -p {provider.id}",
+                    ) from None
+                self._credentials.set(provider.id, kept)
+        token = kept.access if isinstance(kept, OAuth) else None
+        return msgspec.structs.replace(
+            request, provider=msgspec.structs.replace(provider, key=token)
+        )
+
     async def _speak(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
-        request = self._located(request)
+        request = self._located(await self._signed_in(request))
         wire = self._wire(request.model, request.provider.options.get("baseURL", ""))
         async with (
             self._connections.limiter.place(request),

@@ -140,6 +140,20 @@ class ModelConfig(Wire):
     fallback: list[str] | None = None
 
 
+class OAuthConfig(Wire):
+    """How a person signs in to a provider (models/oauth.py); Ostler's addition."""
+
+    clientId: str
+    tokenUrl: str
+    flow: Literal["device", "browser"] = "browser"
+    authorizeUrl: str | None = None
+    deviceUrl: str | None = None
+    clientSecret: str | None = None
+    scope: str | None = None
+    callbackPort: Positive | None = None
+    label: str | None = None
+
+
 class ProviderConfig(Wire):
     """``npm`` names the wire (see models/); ``options`` has apiKey, baseURL, headers, timeouts."""
 
@@ -152,6 +166,7 @@ class ProviderConfig(Wire):
     blacklist: list[str] | None = None
     options: dict[str, Any] | None = None
     models: dict[str, ModelConfig] | None = None
+    oauth: OAuthConfig | None = None
 
 
 class McpOAuthConfig(Wire):

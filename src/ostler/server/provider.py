@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from ostler.engine.instance import Instance
+from ostler.models.oauth import SignInError
 from ostler.models.providers import is_enabled
 from ostler.schema.errors import DomainError
 from ostler.schema.provider import ConfigProviders, ProviderList
@@ -58,9 +59,15 @@ class CallbackInput(msgspec.Struct):
 
 @operation("GET /provider/auth", "provider.auth", answer=dict[str, Any])
 async def auth_methods(context: Context) -> Response:
-    """Ways to sign in beside a key: plugins bring them."""
-    await context.instance()
-    return json_response({})
+    """Ways to sign in beside a key, of the providers that have any."""
+    instance = await context.instance()
+    methods = {
+        provider: instance.models.sign_in_method(provider)
+        for provider in instance.config.provider or {}
+    }
+    return json_response(
+        {name: [{"type": "oauth", "label": m.label}] for name, m in methods.items() if m}
+    )
 
 
 @operation(
@@ -70,14 +77,28 @@ async def auth_methods(context: Context) -> Response:
     answer=Authorization,
 )
 async def authorize(context: Context) -> Authorization:
-    await context.instance()
+    instance = await context.instance()
     provider: str = context.params["providerID"]
-    raise DomainError(
-        "ProviderAuthValidationFailed",
-        f"{provider} has no way to sign in but a key: PUT /auth/{provider}",
-        providerID=provider,
-        field="method",
-    )
+    method = instance.models.sign_in_method(provider)
+    if method is None or context.body.method != 0:
+        raise DomainError(
+            "ProviderAuthValidationFailed",
+            f"{provider} has no way to sign in but a key: PUT /auth/{provider}",
+            providerID=provider,
+            field="method",
+        )
+    try:
+        started = await method.start(context.body.inputs or {})
+    except SignInError as e:
+        raise _failed(provider, e) from None
+    if before := instance.sign_ins.pop(provider, None):
+        before.close()
+    instance.sign_ins[provider] = started
+    return Authorization(url=started.url, method=started.method, instructions=started.instructions)
+
+
+def _failed(provider: str, error: SignInError) -> DomainError:
+    return DomainError("ProviderAuthOauthCallbackFailed", str(error), providerID=provider)
 
 
 @operation(
@@ -87,8 +108,21 @@ async def authorize(context: Context) -> Authorization:
     answer=bool,
 )
 async def callback(context: Context) -> Response:
-    await context.instance()
+    """Wait for the person, and keep the credential."""
+    instance = await context.instance()
     provider: str = context.params["providerID"]
-    raise DomainError(
-        "ProviderAuthOauthMissing", f"No sign-in to {provider} is going on", providerID=provider
-    )
+    started = instance.sign_ins.pop(provider, None)
+    if started is None:
+        raise DomainError(
+            "ProviderAuthOauthMissing",
+            f"No sign-in to {provider} is going on",
+            providerID=provider,
+        )
+    try:
+        credential = await started.finish(context.body.code)
+    except SignInError as e:
+        raise _failed(provider, e) from None
+    finally:
+        started.close()
+    context.runtime.credentials.set(provider, credential)
+    return json_response(True)

@@ -1,10 +1,8 @@
-"""A sign-in on this machine: the browser that is opened, and the address it comes back to."""
+"""A sign-in on this machine: the address that the browser comes back to."""
 
 import asyncio
 import hmac
 import html
-import os
-import shutil
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -15,32 +13,8 @@ from ostler.schema.config import McpOAuthConfig
 from ostler.schema.errors import DomainError
 from ostler.schema.mcp import McpServerConfig
 
-OPENERS = ("xdg-open", "open", "wslview")
 _REQUEST_BYTES = 16_384
 _REQUEST_SECONDS = 10.0
-
-
-async def open_browser(url: str, environment: Mapping[str, str]) -> bool:
-    """Whether a program that opens browsers took the address."""
-    name = environment.get("BROWSER") or next((o for o in OPENERS if shutil.which(o)), None)
-    if name is None:
-        return False
-    try:
-        process = await asyncio.create_subprocess_exec(
-            name,
-            url,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=dict(environment) or dict(os.environ),
-        )
-    except OSError:
-        return False
-    try:
-        async with asyncio.timeout(_REQUEST_SECONDS):
-            return await process.wait() == 0
-    except TimeoutError:
-        return True  # a browser that stays in the foreground
 
 
 class Callback:

@@ -230,7 +230,8 @@ class McpServers:
 
     async def authenticate(self, name: str) -> MCPStatus:
         """Open a browser and wait for the person to come back. Raises as ``start_auth``."""
-        from ostler.integrations.mcp.browser import Callback, open_browser
+        from ostler.integrations.browser import open_browser
+        from ostler.integrations.mcp.browser import Callback
 
         config = self._sign_in_config(name)
         authorization = await self.start_auth(name)
