@@ -23,6 +23,7 @@ from ostler.events import Bus, Location
 from ostler.integrations.mcp.servers import McpServers
 from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals
+from ostler.models.catalogue import Catalogue, newest
 from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections, Models
 from ostler.permission import DEFAULT_DEADLINE, Permissions
@@ -92,6 +93,10 @@ class Runtime:
         self._building: dict[str, asyncio.Lock] = {}
         self.tasks = Tasks()
         recovery.recover(self.store)
+
+    def catalogue(self) -> Catalogue:
+        """The providers and models that are known."""
+        return newest(self.paths.cache)
 
     def server_settings(self) -> ServerConfig:
         """``server`` of the global configuration files alone. Raises ConfigError."""
@@ -234,7 +239,9 @@ class Runtime:
             config=config,
             store=self.store,
             bus=self.bus,
-            models=Models(config, self.connections, self.environment, self.credentials),
+            models=Models(
+                config, self.connections, self.environment, self.credentials, self.catalogue()
+            ),
             permissions=self._permissions(location, config),
             questions=self._questions(location, config),
             snapshots=open_snapshots(

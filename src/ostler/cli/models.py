@@ -13,14 +13,34 @@ def models(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="With what is known of each, as JSON.")
     ] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Bring the newest public catalogue first."),
+    ] = False,
 ) -> None:
-    """List the models that are connected, as provider/model."""
+    """List the models that are connected, as provider/model.
+
+    --refresh reads models.dev, or OPENCODE_MODELS_URL, or the file OPENCODE_MODELS_PATH.
+    """
     from ostler.cli.failures import reported
     from ostler.cli.serve import asyncio_run
 
     with reported():
+        if refresh:
+            asyncio_run(_refresh())
         for line in asyncio_run(_lines(provider, verbose)):
             print(line)
+
+
+async def _refresh() -> None:
+    import os
+    import sys
+
+    from ostler.config.paths import default_paths
+    from ostler.models.upstream import refresh
+
+    fresh = await refresh(default_paths().cache, os.environ)
+    print(f"Models cache refreshed: {len(fresh.entries)} providers", file=sys.stderr)
 
 
 async def _lines(provider: str | None, verbose: bool) -> list[str]:

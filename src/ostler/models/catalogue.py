@@ -9,6 +9,7 @@ The index (zlib, JSON) maps a provider's id to [name, variables, preferred model
 each provider's models are a zlib stream of JSON, ``{id: Model}`` as the API shows them.
 """
 
+import logging
 import os
 import struct
 import zlib
@@ -20,7 +21,11 @@ import msgspec
 
 from ostler.schema.provider import Model, Provider
 
+log = logging.getLogger(__name__)
+
 PACKAGED = os.path.join(os.path.dirname(__file__), "catalogue.data")
+REFRESHED = "models.catalogue"
+"""A newer one's file in the cache folder."""
 _MAGIC = b"OCT1"
 _HEAD = struct.Struct(">4sI")
 
@@ -104,6 +109,23 @@ class Catalogue:
 def packaged() -> Catalogue:
     """The one that comes with Ostler."""
     return Catalogue()
+
+
+def newest(cache: str) -> Catalogue:
+    """The one in the cache folder, where somebody brought one since Ostler was installed; else
+    Ostler's."""
+    path = os.path.join(cache, REFRESHED)
+    try:
+        if os.stat(path).st_mtime < os.stat(PACKAGED).st_mtime:
+            return packaged()
+        found = Catalogue(path)
+        len(found.entries)
+    except FileNotFoundError:
+        return packaged()
+    except (OSError, CatalogueError) as e:
+        log.warning("Ostler's own catalogue is used: %s", e)
+        return packaged()
+    return found
 
 
 def pack(document: Mapping[str, Mapping[str, Any]]) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 
 from ostler.models import failure, local, providers, rehearsal
 from ostler.models.access import located, package
-from ostler.models.catalogue import packaged
+from ostler.models.catalogue import Catalogue, packaged
 from ostler.models.credentials import Credentials
 from ostler.models.delta import Delta
 from ostler.models.limiter import Limiter
@@ -120,10 +120,11 @@ class Models:
         connections: Connections,
         environment: Mapping[str, str],
         credentials: Credentials | None = None,
+        catalogue: Catalogue | None = None,
     ) -> None:
         self._config, self._connections, self._environment = config, connections, environment
         self._credentials = credentials
-        self.catalogue = packaged()
+        self.catalogue = catalogue or packaged()
         self.providers: dict[str, Provider] = {}
         self._rehearsal = rehearsal.provider()
         self._opening, self._renewing = asyncio.Lock(), asyncio.Lock()
