@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "acp": ("ostler.cli.acp", "Speak the Agent Client Protocol, for editors."),
     "auth": ("ostler.cli.auth", "Keep, list and forget providers' keys and sign-ins."),
     "models": ("ostler.cli.models", "List the models that are connected."),
+    "stats": ("ostler.cli.stats", "Show what was used and what it cost."),
     "trust": ("ostler.cli.trust", "Let a project's own configuration run programs."),
     "try": ("ostler.cli.try_", "Watch an agent work on a scratch project; no key needed."),
 }
