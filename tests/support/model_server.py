@@ -30,13 +30,15 @@ RESET = object()
 
 @dataclass
 class Reply:
-    """``chunks``: bytes to send, seconds (float) or an event to wait for, or CUT, STALL, RESET."""
+    """``chunks``: bytes to send, seconds (float) or an event to wait for, or CUT, STALL, RESET;
+    ``dropped``: the connection is reset instead of any answer."""
 
     chunks: Sequence[Any]
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "text/event-stream"
     before: float = 0.0
+    dropped: bool = False
     whole: bytes | None = None
 
     def __post_init__(self) -> None:
@@ -233,6 +235,9 @@ class _Connection(asyncio.Protocol):
             self._server.paths.append(self._url.decode())
             reply = self._server.reply_to(json.loads(self._body), self._headers)
         self._begin()
+        if reply.dropped:
+            self._transport.abort()
+            return
         if reply.whole is not None and not reply.before:
             self._transport.write(_head(reply, len(reply.whole)) + reply.whole)
             return

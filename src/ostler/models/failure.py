@@ -302,12 +302,12 @@ def _short_json(value: Any) -> str:
 
 def _plain(status: int, headers: Mapping[str, str], body: str) -> str:
     """A sentence for an answer that is no JSON: a gateway's HTML page, a bare text, nothing."""
+    if not body.strip():
+        return f"{status} (no body)"
     if "html" in headers.get("content-type", "") or body.lstrip()[:1] == "<":
         hint = {
             401: " Check the API key; a gateway or proxy may be asking for its own sign-in.",
             403: " A gateway, proxy or firewall may be refusing the request.",
         }.get(status, " The base URL may not be an API endpoint.")
         return f"{status}: the server answered with an HTML page.{hint}"
-    if body.strip():
-        return f"{status}: {body.strip()[:500]}"
-    return f"{status} (no body)"
+    return f"{status}: {body.strip()[:500]}"
