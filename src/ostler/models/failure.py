@@ -15,7 +15,6 @@ The kinds, and what the engine does with each:
     empty             neither text nor a tool call               retried
 """
 
-import email.utils
 import re
 import time
 from collections.abc import Mapping
@@ -198,6 +197,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, float(value))
     except ValueError:
         pass
+    import email.utils
+
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (TypeError, ValueError):

@@ -4,12 +4,13 @@ import asyncio
 import difflib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ostler.models import failure, local, providers, rehearsal
+from ostler.models import failure, providers
 from ostler.models.access import located, package
 from ostler.models.catalogue import Catalogue, packaged
 from ostler.models.credentials import Credentials
@@ -69,6 +70,8 @@ _WIRES = {
     f"{VERTEX}/anthropic": ("vertex", "VertexAnthropic"),
 }
 """``npm`` -> the wire's module, imported with the first call over it, and its class there."""
+REHEARSAL = "rehearsal"
+"""The provider that answers where there is no other."""
 SMALL_FAMILIES = ("gemini-flash", "gpt-nano", "claude-haiku")
 
 
@@ -126,7 +129,6 @@ class Models:
         self._credentials = credentials
         self.catalogue = catalogue or packaged()
         self.providers: dict[str, Provider] = {}
-        self._rehearsal = rehearsal.provider()
         self._opening, self._renewing = asyncio.Lock(), asyncio.Lock()
         self._opened = False
 
@@ -140,20 +142,22 @@ class Models:
             )
             connected = providers.usable(found, self._config, self._environment)
             if not connected:
+                from ostler.models import local
+
                 servers = await local.find_servers(self._environment)
                 described = {
                     key: providers.overlay(key, config, None) for key, config in servers.items()
                 }
                 connected = providers.usable(described, self._config, self._environment)
             if not connected:
-                connected = {rehearsal.PROVIDER_ID: self._rehearsal}
+                connected = {REHEARSAL: self._rehearsal}
             self.providers = connected
             self._opened = True
 
     def get(self, provider_id: str, model_id: str) -> Model:
         """Raises ModelNotFound."""
         provider = self.providers.get(provider_id)
-        if provider is None and provider_id == rehearsal.PROVIDER_ID:
+        if provider is None and provider_id == REHEARSAL:
             provider = self._rehearsal
         if provider is None and self._played:
             provider = self.catalogue.provider(provider_id)  # nobody is asked: no key is needed
@@ -172,6 +176,12 @@ class Models:
         if described is not None and not speaks(described.api.npm):
             return f" This Ostler does not speak the wire of {described.api.npm} yet."
         return f" {known.name} is not connected: set {' or '.join(known.env)}."
+
+    @cached_property
+    def _rehearsal(self) -> Provider:
+        from ostler.models.rehearsal import provider
+
+        return provider()
 
     @property
     def _played(self) -> "Tape | None":
@@ -290,8 +300,10 @@ class Models:
         return msgspec.structs.replace(request, provider=provider, messages=messages)
 
     def _wire(self, model: Model, url: str) -> Wire:
-        if model.providerID == rehearsal.PROVIDER_ID:
-            return rehearsal.Rehearsal()
+        if model.providerID == REHEARSAL:
+            from ostler.models.rehearsal import Rehearsal
+
+            return Rehearsal()
         npm = package(model)
         if not speaks(npm):
             raise failure.invalid_request(

@@ -13,6 +13,7 @@ import msgspec
 
 from ostler import ids
 from ostler.models.delta import Delta, Finish, TextDelta, TextEnd, ToolCall, ToolStart, Usage
+from ostler.models.registry import REHEARSAL
 from ostler.models.request import ChatMessage, ModelRequest, TextBlock, ToolResultBlock
 from ostler.schema.provider import (
     CacheCost,
@@ -25,7 +26,7 @@ from ostler.schema.provider import (
     Provider,
 )
 
-PROVIDER_ID = MODEL_ID = "rehearsal"
+PROVIDER_ID = MODEL_ID = REHEARSAL
 
 GRAMMAR = (
     "create FILE containing TEXT",
