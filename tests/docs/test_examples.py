@@ -16,6 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ostler.models.access import package
+from ostler.models.catalogue import packaged
+from ostler.models.registry import CHAT_COMPLETIONS, speaks
 from ostler.schema.config import Config
 from tests.support.command import SOURCES, free_port
 from tests.support.product import environment
@@ -27,7 +30,9 @@ SHOWS = {
     "README.md": ["hello", '"type":"tool"', "session.idle"],
     "docs/run.md": ["write notes.txt", "read notes.txt", "\n1\n"],
     "docs/serve.md": ['"finish":"stop"', "server.connected", '"unattended"'],
-    "docs/models.md": ["rehearsal/rehearsal", "edit a.txt"],
+    "docs/models.md": ["rehearsal/rehearsal", "edit a.txt", "Groq api", "Logged out from groq"],
+    "docs/budgets.md": ["hello", "Total Cost", '"tokens":100000', '"spent":{"tokens":'],
+    "docs/replay.md": ["write a.txt"],
     "docs/permissions.md": [],
     "docs/trust.md": ["Trusted: ", "No longer trusted: "],
 }
@@ -86,3 +91,25 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+def test_the_tests_that_the_wires_page_names_are_there() -> None:
+    page = (ROOT / "docs/wires.md").read_text()
+    named = set(re.findall(r"`(test_\w+)(?:::(test_\w+))?`", page))
+    assert len(named) > 30
+    for module, test in named:
+        source = (ROOT / "tests/models" / f"{module}.py").read_text()
+        assert not test or f"def {test}(" in source, f"{module}::{test}"
+
+
+def test_how_many_models_can_be_spoken_to() -> None:
+    page = (ROOT / "docs/wires.md").read_text()
+    models = [
+        model
+        for provider_id in packaged().entries
+        for model in packaged().provider(provider_id).models.values()  # type: ignore[union-attr]
+    ]
+    spoken = sum(speaks(package(model)) for model in models)
+    assert f"Of the catalogue's {len(models):,} models {spoken:,} can be spoken to" in page
+    others = f"and {len(CHAT_COMPLETIONS) - 1} more"
+    assert others in page
