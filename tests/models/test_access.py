@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ostler.models.access import located
+from ostler.models.access import how_to_connect, located
 from ostler.models.catalogue import packaged
 from ostler.models.registry import AZURE, VERTEX
 from ostler.schema.provider import Model, Provider
@@ -179,3 +179,52 @@ async def test_credentials_that_are_missing_are_named(
         error = answer["info"]["error"]
         assert error["name"] == "ProviderAuthError"
         assert "nothing.json" in error["data"]["message"]
+
+
+async def test_an_address_with_a_gap_is_not_called(tmp_path: Path) -> None:
+    async with serving(tmp_path, AZURE_API_KEY="k") as ostler:
+        azure = {"providerID": "azure", "modelID": "gpt-5"}
+        answer = await ostler.prompt(await ostler.create(title="Named"), model=azure)
+        error = answer["info"]["error"]
+        assert error["name"] == "ProviderAuthError"
+        assert "AZURE_RESOURCE_NAME" in error["data"]["message"]
+
+
+async def test_what_is_kept_beside_a_key_fills_the_address(tmp_path: Path) -> None:
+    async with serving(tmp_path) as ostler:
+        kept = {"type": "api", "key": "k", "metadata": {"resourceName": "mine"}}
+        await ostler.http.put("/auth/azure", json=kept)
+        await ostler.post("/instance/dispose")
+        await ostler.get("/provider")
+        models = (await ostler.runtime.instance()).models
+        model = models.get("azure", "gpt-5")
+        provider = located(models.provider_of(model), model, {})
+        assert provider.options["baseURL"] == "https://mine.openai.azure.com/openai"
+
+
+@pytest.mark.parametrize(
+    ("variables", "connected"),
+    [
+        ({"AWS_PROFILE": "p"}, "amazon-bedrock"),
+        ({"GOOGLE_CLOUD_PROJECT": "p"}, "google-vertex"),
+        ({"GOOGLE_VERTEX_API_KEY": "k"}, "google-vertex"),
+    ],
+)
+async def test_clouds_connect_by_their_own_variables(
+    tmp_path: Path, variables: dict[str, str], connected: str
+) -> None:
+    async with serving(tmp_path, **variables) as ostler:
+        assert connected in (await ostler.get("/provider"))["connected"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        ("google", "GOOGLE_API_KEY or GOOGLE_GENERATIVE_AI_API_KEY or GEMINI_API_KEY"),
+        ("azure", "AZURE_RESOURCE_NAME and AZURE_API_KEY"),
+        ("amazon-bedrock", "AWS_BEARER_TOKEN_BEDROCK, AWS_PROFILE"),
+        ("google-vertex", "GOOGLE_CLOUD_PROJECT"),
+    ],
+)
+def test_what_has_to_be_set(provider: str, said: str) -> None:
+    assert said in how_to_connect(provider, packaged().entries[provider].env)

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from ostler.runtime import Runtime
 
-app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @app.command()

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from ostler.models.credentials import Credentials
     from ostler.models.oauth import SignInMethod
 
-app = typer.Typer(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @app.callback()
@@ -203,8 +207,21 @@ def _keep_key(provider: str) -> None:
     key = getpass(f"API key of {provider}: ") if sys.stdin.isatty() else sys.stdin.readline()
     if not key.strip():
         raise Stop("No key was given", USAGE)
-    _credentials().set(provider, ApiAuth(key=key.strip()))
+    _credentials().set(provider, ApiAuth(key=key.strip(), metadata=_parts(provider) or None))
     print(f"Logged in to {provider}")
+
+
+def _parts(provider: str) -> dict[str, str]:
+    """What a provider's address is made of, as far as no variable says it and a person can."""
+    from ostler.models.access import PARTS
+    from ostler.models.catalogue import packaged
+
+    entry = packaged().entries.get(provider)
+    wanted = [n for n in (entry.env if entry else ()) if n in PARTS and not os.environ.get(n)]
+    if not wanted or not sys.stdin.isatty():
+        return {}
+    said = {PARTS[name]: _ask(name, []) for name in wanted}
+    return {name: value for name, value in said.items() if value}
 
 
 async def _sign_in(provider: str, way: "SignInMethod") -> None:

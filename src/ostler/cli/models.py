@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @app.command()
@@ -47,6 +47,7 @@ async def _lines(provider: str | None, verbose: bool) -> list[str]:
     import msgspec
 
     from ostler.cli.failures import USAGE, Stop
+    from ostler.models.access import how_to_connect
     from ostler.runtime import Runtime
 
     runtime = Runtime()
@@ -57,7 +58,12 @@ async def _lines(provider: str | None, verbose: bool) -> list[str]:
         if provider is not None and provider not in providers:
             known = ", ".join(sorted(providers))
             entry = instance.models.catalogue.entries.get(provider)
-            hint = f" To connect {entry.name}, set {' or '.join(entry.env)}." if entry else ""
+            hint = ""
+            if entry:
+                what = how_to_connect(provider, entry.env)
+                hint = (
+                    f" To connect {entry.name}, set {what}, or `ostler auth login -p {provider}`."
+                )
             raise Stop(f"Provider not found: {provider}. Connected: {known}.{hint}", USAGE)
         chosen = [p for p in providers.values() if provider in (None, p.id)]
         models = {f"{p.id}/{name}": m for p in chosen for name, m in p.models.items()}

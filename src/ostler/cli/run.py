@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ostler.cli.backend import Backend
     from ostler.models.replay import Tape
 
-app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 TITLE_LENGTH = 50
 _DENIED = ("question", "plan_enter", "plan_exit")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ostler.models.replay import Tape
     from ostler.server.app import Access, App
 
-app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import typer.core
 if TYPE_CHECKING:
     from ostler.store.statistics import ModelUse, Statistics
 
-app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 WIDTH = 56
 BAR = 20

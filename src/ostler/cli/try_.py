@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from ostler.cli.backend import Backend
 
-app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 TASK = """\
 create total.py containing ```

@@ -6,7 +6,7 @@ SDK's packages and OpenCode 1.18.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,6 +46,23 @@ LOCATION = "us-central1"
 _PROJECT = ("GOOGLE_VERTEX_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCP_PROJECT", "GCLOUD_PROJECT")
 _LOCATION = ("GOOGLE_VERTEX_LOCATION", "GOOGLE_CLOUD_LOCATION", "VERTEX_LOCATION")
 
+PARTS = {
+    "AZURE_RESOURCE_NAME": "resourceName",
+    "AZURE_COGNITIVE_SERVICES_RESOURCE_NAME": "resourceName",
+    "CLOUDFLARE_ACCOUNT_ID": "accountId",
+    "CLOUDFLARE_GATEWAY_ID": "gatewayId",
+}
+"""Variables of addresses -> the option, or what is kept beside a key, that says the same."""
+ALSO = {
+    "amazon-bedrock": (
+        "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ),
+    "google-vertex": ("GOOGLE_VERTEX_API_KEY", *_PROJECT[1:]),
+    "google-vertex-anthropic": _PROJECT[1:],
+}  # fmt: skip
+"""Variables beside the catalogue's that connect a provider (OpenCode 1.18)."""
+
 Options = dict[str, Any]
 Place = Callable[[Options, Provider, dict[str, str]], None]
 """Puts the address, and what else the wire needs, into the options."""
@@ -73,6 +90,18 @@ def located(provider: Provider, model: Model, environment: Mapping[str, str]) ->
     options["baseURL"] = _VARIABLE.sub(lambda m: variables.get(m[1]) or m[0], str(url))
     key = None if place is _cloudflare else provider.key
     return msgspec.structs.replace(provider, options=options, key=key)
+
+
+def how_to_connect(provider_id: str, variables: Sequence[str]) -> str:
+    """What a person has to set, in a few words."""
+    if provider_id == "amazon-bedrock":
+        return (
+            "AWS_BEARER_TOKEN_BEDROCK, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    if provider_id.startswith("google-vertex"):
+        return "GOOGLE_CLOUD_PROJECT, beside Application Default Credentials"
+    keys = [name for name in variables if _IS_KEY.search(name)]
+    return " or ".join(variables) if len(keys) == len(variables) else " and ".join(variables)
 
 
 def _key(provider: Provider, model: Model, environment: Mapping[str, str]) -> str:
@@ -107,9 +136,9 @@ def _fill_in(options: Options, variables: dict[str, str]) -> None:
     variables["GOOGLE_VERTEX_ENDPOINT"] = vertex_host(location)
     if project:
         variables["GOOGLE_VERTEX_PROJECT"] = str(project)
-    if options.get("resourceName"):
-        for name in ("AZURE_RESOURCE_NAME", "AZURE_COGNITIVE_SERVICES_RESOURCE_NAME"):
-            variables[name] = str(options["resourceName"])
+    for name, option in PARTS.items():
+        if options.get(option):
+            variables[name] = str(options[option])
 
 
 def _azure(options: Options, provider: Provider, variables: dict[str, str]) -> None:

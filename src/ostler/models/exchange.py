@@ -1,6 +1,7 @@
 """What the HTTP wires share: send a request, tell errors, read the events of the answer."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
@@ -173,6 +174,14 @@ def base_url(request: ModelRequest) -> str:
         name = request.provider.id
         raise failure.invalid_request(
             f"provider {name} has no base URL: set provider.{name}.options.baseURL in opencode.json"
+        )
+    unset = re.search(r"\$\{(\w+)\}", str(url))
+    if unset:
+        name = request.provider.id
+        raise failure.missing_credential(
+            name,
+            f"{request.provider.name} needs {unset[1]}: set the variable, or "
+            f"provider.{name}.options.baseURL in opencode.json",
         )
     return str(url).rstrip("/")
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ostler.config.discover import is_set
+from ostler.models.access import ALSO, PARTS
 from ostler.models.catalogue import Catalogue
 from ostler.models.reasoning import variants_of
 from ostler.schema.auth import ApiAuth, Auth
@@ -56,7 +57,8 @@ def connected(
     there is a wire for a model's ``npm``: models without one are left out unless configured."""
     found: dict[str, Provider] = {}
     for provider_id, entry in catalogue.entries.items():
-        variable = next((name for name in entry.env if environment.get(name)), None)
+        names = (*entry.env, *ALSO.get(provider_id, ()))
+        variable = next((name for name in names if environment.get(name)), None)
         known = catalogue.provider(provider_id) if variable else None
         if variable and known:
             key = environment[variable] if len(entry.env) == 1 else None
@@ -110,12 +112,14 @@ def overlay(provider_id: str, config: ProviderConfig, known: Provider | None) ->
 
 
 def with_keys(providers: Mapping[str, Provider], kept: Mapping[str, Auth]) -> dict[str, Provider]:
-    """The providers with the keys that were kept for them."""
+    """The providers with the keys that were kept for them, and what belongs to these."""
     result = dict(providers)
     for provider_id, provider in providers.items():
         auth = kept.get(provider_id)
         if isinstance(auth, ApiAuth):
-            result[provider_id] = msgspec.structs.replace(provider, key=auth.key)
+            parts = {k: v for k, v in (auth.metadata or {}).items() if k in PARTS.values()}
+            options = {**parts, **provider.options}
+            result[provider_id] = msgspec.structs.replace(provider, key=auth.key, options=options)
     return result
 
 

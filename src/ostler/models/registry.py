@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ostler.models import failure, providers
-from ostler.models.access import located, package
+from ostler.models.access import how_to_connect, located, package
 from ostler.models.catalogue import Catalogue, packaged
 from ostler.models.credentials import Credentials
 from ostler.models.delta import Delta
@@ -175,7 +175,10 @@ class Models:
         described = known.models.get(model_id)
         if described is not None and not speaks(described.api.npm):
             return f" This Ostler does not speak the wire of {described.api.npm} yet."
-        return f" {known.name} is not connected: set {' or '.join(known.env)}."
+        what = how_to_connect(provider_id, known.env)
+        return (
+            f" {known.name} is not connected: set {what}, or `ostler auth login -p {provider_id}`."
+        )
 
     @cached_property
     def _rehearsal(self) -> Provider:

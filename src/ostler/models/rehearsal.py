@@ -42,8 +42,8 @@ WHAT_I_AM = (
     "try it without a key."
 )
 HOW_TO_CONNECT = (
-    "To connect a real model, start a local server such as Ollama or LM Studio, or describe an "
-    "OpenAI-compatible endpoint under `provider` in opencode.json."
+    "To connect a real model, set its provider's key (such as ANTHROPIC_API_KEY), keep one with "
+    "`ostler auth login`, or start a local server such as Ollama or LM Studio."
 )
 
 
