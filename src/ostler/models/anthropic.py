@@ -25,11 +25,11 @@ from ostler.models.delta import (
 )
 from ostler.models.exchange import (
     CallIds,
+    EventDecoder,
+    OpenBlock,
     api_key,
     base_url,
-    broken_off,
     common_headers,
-    decode,
     deltas,
     timeouts,
     with_configured,
@@ -279,42 +279,18 @@ class _Event(msgspec.Struct):
     stop_reason: str | None = None
 
 
-_decoder = msgspec.json.Decoder(_Event)
-EXPECTED = "an event that is not of the messages API"
-
-
-class _Open:
-    """A content block that is being written."""
-
-    __slots__ = ("call_id", "data", "id", "kind", "name", "pieces", "signature")
-
-    def __init__(self, kind: str, index: int) -> None:
-        self.kind, self.id = kind, f"{kind}_{index}"
-        self.call_id = self.name = self.signature = self.data = ""
-        self.pieces: list[str] = []
-
-
-class MessageDecoder:
+class MessageDecoder(EventDecoder[_Event]):
     """Events of one message to deltas. ``done`` after the Finish."""
 
+    kind = msgspec.json.Decoder(_Event)
+    expected = "an event that is not of the messages API"
+
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._open: dict[int, _Open] = {}
+        super().__init__(url)
+        self._open: dict[int, OpenBlock] = {}
         self._ids = CallIds("toolu_")
         self._usage = _Usage()
         self._reason: str | None = None
-        self.done = False
-
-    def feed(self, events: list[bytes]) -> list[Delta]:
-        out: list[Delta] = []
-        for data in events:
-            if self.done:
-                break
-            self._event(decode(_decoder, data, EXPECTED, self._url), out)
-        return out
-
-    def end(self) -> list[Delta]:
-        raise broken_off(self._url)
 
     def _event(self, event: _Event, out: list[Delta]) -> None:
         kind = event.type
@@ -339,7 +315,7 @@ class MessageDecoder:
             self._whole(event, out)
 
     def _start(self, index: int, block: _Block, out: list[Delta]) -> None:
-        opened = self._open[index] = _Open(block.type, index)
+        opened = self._open[index] = OpenBlock(block.type, index)
         if block.type == "tool_use":  # what the provider runs itself is no call of ours
             opened.call_id, opened.name = self._ids.fresh(block.id), block.name or ""
             out.append(ToolStart(opened.call_id, opened.name))

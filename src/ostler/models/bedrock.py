@@ -28,11 +28,12 @@ from ostler.models.delta import (
 )
 from ostler.models.exchange import (
     CallIds,
+    EventDecoder,
+    OpenBlock,
     api_key,
     base_url,
     broken_off,
     common_headers,
-    decode,
     deltas,
     timeouts,
     with_configured,
@@ -335,8 +336,6 @@ class _Event(msgspec.Struct):
     validationException: Any = None
 
 
-_decoder = msgspec.json.Decoder(_Event)
-EXPECTED = "an event that is not of ConverseStream"
 _EXCEPTIONS: dict[str, tuple[str, int]] = {
     "internalServerException": ("server_error", 500),
     "modelStreamErrorException": ("server_error", 500),
@@ -347,36 +346,19 @@ _EXCEPTIONS: dict[str, tuple[str, int]] = {
 }
 
 
-class _Open:
-    """A content block that is being written."""
-
-    __slots__ = ("call_id", "data", "id", "kind", "name", "pieces", "signature")
-
-    def __init__(self, kind: str, index: int) -> None:
-        self.kind, self.id = kind, f"{kind}_{index}"
-        self.call_id = self.name = self.signature = self.data = ""
-        self.pieces: list[str] = []
-
-
-class ConverseDecoder:
+class ConverseDecoder(EventDecoder[_Event]):
     """Events of one answer to deltas. The Finish comes with the metadata, the last event, or as the
     stream is closed after a reason to stop."""
 
+    kind = msgspec.json.Decoder(_Event)
+    expected = "an event that is not of ConverseStream"
+
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._open: dict[int, _Open] = {}
+        super().__init__(url)
+        self._open: dict[int, OpenBlock] = {}
         self._ids = CallIds("tooluse_")
         self._reason: str | None = None
         self._usage = _Usage()
-        self.done = False
-
-    def feed(self, events: list[bytes]) -> list[Delta]:
-        out: list[Delta] = []
-        for data in events:
-            if self.done:
-                break
-            self._event(decode(_decoder, data, EXPECTED, self._url), out)
-        return out
 
     def end(self) -> list[Delta]:
         if self._reason is None:
@@ -414,7 +396,7 @@ class ConverseDecoder:
         use = block.start.toolUse if block.start else None
         if use is None:
             return
-        opened = self._open[block.contentBlockIndex] = _Open("tool", block.contentBlockIndex)
+        opened = self._open[block.contentBlockIndex] = OpenBlock("tool", block.contentBlockIndex)
         opened.call_id, opened.name = self._ids.fresh(use.toolUseId), use.name or ""
         out.append(ToolStart(opened.call_id, opened.name))
 
@@ -428,14 +410,14 @@ class ConverseDecoder:
         elif delta.reasoningContent is not None:
             self._think(self._opened("reasoning", index), delta.reasoningContent, out)
 
-    def _opened(self, kind: str, index: int) -> _Open:
+    def _opened(self, kind: str, index: int) -> OpenBlock:
         """Blocks of text are not announced."""
         if index not in self._open:
-            self._open[index] = _Open(kind, index)
+            self._open[index] = OpenBlock(kind, index)
         return self._open[index]
 
     @staticmethod
-    def _think(opened: _Open, said: _Reasoning, out: list[Delta]) -> None:
+    def _think(opened: OpenBlock, said: _Reasoning, out: list[Delta]) -> None:
         if said.text is not None:
             out.append(ReasoningDelta(opened.id, said.text))
         opened.signature += said.signature or ""

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -68,6 +68,50 @@ async def deltas(
             if decoder.done:
                 return
     yield decoder.end()
+
+
+class EventDecoder(Generic[T]):
+    """A Decoder whose events are JSON of one type: ``kind`` decodes them, ``expected`` says what
+    one should have been."""
+
+    kind: "ClassVar[msgspec.json.Decoder[Any]]"
+    expected: ClassVar[str]
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.done = False
+
+    def feed(self, events: list[bytes]) -> list[Delta]:
+        out: list[Delta] = []
+        for data in events:
+            if self.done:
+                break
+            if data == b"[DONE]":
+                out.extend(self._said_done())
+            else:
+                self._event(decode(self.kind, data, self.expected, self._url), out)
+        return out
+
+    def end(self) -> list[Delta]:
+        raise broken_off(self._url)
+
+    def _said_done(self) -> list[Delta]:
+        """Not every protocol has this word; some gateways add it to others."""
+        return []
+
+    def _event(self, event: T, out: list[Delta]) -> None:
+        raise NotImplementedError
+
+
+class OpenBlock:
+    """A block of an answer that is being written; of a call ``pieces`` are its arguments."""
+
+    __slots__ = ("call_id", "data", "id", "kind", "name", "pieces", "signature")
+
+    def __init__(self, kind: str, index: int) -> None:
+        self.kind, self.id = kind, f"{kind}_{index}"
+        self.call_id = self.name = self.signature = self.data = ""
+        self.pieces: list[str] = []
 
 
 def broken_off(url: str) -> failure.ModelFailure:

@@ -24,11 +24,11 @@ from ostler.models.delta import (
 )
 from ostler.models.exchange import (
     CallIds,
+    EventDecoder,
     api_key,
     base_url,
     broken_off,
     common_headers,
-    decode,
     deltas,
     timeouts,
     with_configured,
@@ -231,16 +231,15 @@ class _Chunk(msgspec.Struct):
     error: Any = None
 
 
-_decoder = msgspec.json.Decoder(_Chunk | list[_Chunk])
-EXPECTED = "a chunk that is not a GenerateContentResponse"
-
-
-class ContentDecoder:
+class ContentDecoder(EventDecoder[_Chunk | list[_Chunk]]):
     """Chunks of one answer to deltas. The stream has no last word: the Finish comes as it is
     closed, after a chunk with a reason to finish."""
 
+    kind = msgspec.json.Decoder(_Chunk | list[_Chunk])
+    expected = "a chunk that is not a GenerateContentResponse"
+
     def __init__(self, url: str) -> None:
-        self._url = url
+        super().__init__(url)
         self._open: tuple[str, str] | None = None  # kind, id
         self._signature = ""
         self._count = 0
@@ -248,17 +247,10 @@ class ContentDecoder:
         self._called = False
         self._reason: str | None = None
         self._usage = _Usage()
-        self.done = False
 
-    def feed(self, events: list[bytes]) -> list[Delta]:
-        out: list[Delta] = []
-        for data in events:
-            if data == b"[DONE]":  # what some gateways add
-                continue
-            decoded = decode(_decoder, data, EXPECTED, self._url)
-            for chunk in decoded if isinstance(decoded, list) else (decoded,):
-                self._chunk(chunk, out)
-        return out
+    def _event(self, event: _Chunk | list[_Chunk], out: list[Delta]) -> None:
+        for chunk in event if isinstance(event, list) else (event,):
+            self._chunk(chunk, out)
 
     def end(self) -> list[Delta]:
         if self._reason is None:

@@ -25,10 +25,10 @@ from ostler.models.delta import (
 )
 from ostler.models.exchange import (
     CallIds,
+    EventDecoder,
     base_url,
     bearer_headers,
     broken_off,
-    decode,
     deltas,
     timeouts,
 )
@@ -310,10 +310,6 @@ class _Chunk(msgspec.Struct):
     error: Any = None
 
 
-_decoder = msgspec.json.Decoder(_Chunk)
-EXPECTED = "a chunk that is not chat completions JSON"
-
-
 class _OpenCall:
     __slots__ = ("arguments", "id", "name")
 
@@ -322,29 +318,23 @@ class _OpenCall:
         self.arguments: list[str] = []
 
 
-class ChatDecoder:
+class ChatDecoder(EventDecoder[_Chunk]):
     """Chunks of one completion to deltas. ``done`` after the Finish."""
 
+    kind = msgspec.json.Decoder(_Chunk)
+    expected = "a chunk that is not chat completions JSON"
+
     def __init__(self, url: str) -> None:
-        self._url = url
+        super().__init__(url)
         self._open_text = self._open_reasoning = False
         self._calls: dict[int, _OpenCall] = {}
         self._ids = CallIds()
         self._called = False
         self._reason: str | None = None
         self._usage = Usage()
-        self.done = False
 
-    def feed(self, events: list[bytes]) -> list[Delta]:
-        out: list[Delta] = []
-        for data in events:
-            if self.done:
-                break
-            if data == b"[DONE]":
-                out.extend(self.end())
-                break
-            self._chunk(decode(_decoder, data, EXPECTED, self._url), out)
-        return out
+    def _said_done(self) -> list[Delta]:
+        return self.end()
 
     def end(self) -> list[Delta]:
         """Close what is open. Raises ModelFailure when the stream broke off before its end."""
@@ -363,7 +353,7 @@ class ChatDecoder:
         self.done = True
         return out
 
-    def _chunk(self, chunk: _Chunk, out: list[Delta]) -> None:
+    def _event(self, chunk: _Chunk, out: list[Delta]) -> None:
         if chunk.error is not None:
             payload = chunk.error if isinstance(chunk.error, dict) else {"message": chunk.error}
             raise failure.from_stream(payload, self._url)

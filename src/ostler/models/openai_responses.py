@@ -24,10 +24,9 @@ from ostler.models.delta import (
 )
 from ostler.models.exchange import (
     CallIds,
+    EventDecoder,
     base_url,
     bearer_headers,
-    broken_off,
-    decode,
     deltas,
     timeouts,
 )
@@ -259,32 +258,18 @@ class _Event(_Response):
     message: str | None = None
 
 
-_decoder = msgspec.json.Decoder(_Event)
-EXPECTED = "an event that is not of the responses API"
-
-
-class ResponseDecoder:
+class ResponseDecoder(EventDecoder[_Event]):
     """Events of one response to deltas. ``done`` after the Finish."""
 
+    kind = msgspec.json.Decoder(_Event)
+    expected = "an event that is not of the responses API"
+
     def __init__(self, url: str) -> None:
-        self._url = url
+        super().__init__(url)
         self._begun: dict[int, _Item] = {}
         self._written: set[int] = set()
         self._ids = CallIds()
         self._called = False
-        self.done = False
-
-    def feed(self, events: list[bytes]) -> list[Delta]:
-        out: list[Delta] = []
-        for data in events:
-            if self.done:
-                break
-            if data != b"[DONE]":
-                self._event(decode(_decoder, data, EXPECTED, self._url), out)
-        return out
-
-    def end(self) -> list[Delta]:
-        raise broken_off(self._url)
 
     def _event(self, event: _Event, out: list[Delta]) -> None:
         kind, index = event.type, event.output_index or 0
