@@ -50,6 +50,7 @@ from ostler.schema.event import (
     ServerInstanceDisposed,
     VcsBranchUpdated,
 )
+from ostler.schema.part import ModelRef
 from ostler.schema.permission import PermissionReply, PermissionRequest
 from ostler.schema.project import GLOBAL_PROJECT, Project, ProjectTime
 from ostler.schema.pty import Pty
@@ -67,6 +68,10 @@ _RUNS_CODE = ("type", "command", "environment", "cwd")
 """Keys of a local MCP server that decide what is run."""
 MOST_INSTANCES = 64
 """Directories kept ready; one with work going on is kept in any case."""
+
+
+class _ChosenModels(msgspec.Struct):
+    recent: list[ModelRef] = []
 
 
 class Runtime:
@@ -97,6 +102,14 @@ class Runtime:
     def catalogue(self) -> Catalogue:
         """The providers and models that are known."""
         return newest(self.paths.cache)
+
+    def _chosen_models(self) -> list[ModelRef]:
+        """Those a person chose in OpenCode's terminal UI, newest first: it keeps them in a file."""
+        try:
+            with open(os.path.join(self.paths.opencode_state, "model.json"), "rb") as file:
+                return msgspec.json.decode(file.read(), type=_ChosenModels).recent
+        except (OSError, msgspec.DecodeError):
+            return []
 
     def server_settings(self) -> ServerConfig:
         """``server`` of the global configuration files alone. Raises ConfigError."""
@@ -240,7 +253,12 @@ class Runtime:
             store=self.store,
             bus=self.bus,
             models=Models(
-                config, self.connections, self.environment, self.credentials, self.catalogue()
+                config,
+                self.connections,
+                self.environment,
+                self.credentials,
+                self.catalogue(),
+                self._chosen_models,
             ),
             permissions=self._permissions(location, config),
             questions=self._questions(location, config),

@@ -1,5 +1,6 @@
 """The catalogue: what is in it, what connects a provider of it, and how it is packed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,22 @@ async def test_what_is_missing_is_said(tmp_path: Path, model: str, said: str) ->
         answer = await ostler.http.post(f"/session/{session}/message", json=body)
         assert answer.status_code == 404
         assert said in answer.json()["data"]["message"]
+
+
+async def test_the_model_a_person_chose_last_is_the_default(tmp_path: Path) -> None:
+    chosen = tmp_path / "home/.local/state/opencode/model.json"
+    chosen.parent.mkdir(parents=True)
+    recent = [
+        {"providerID": "gone", "modelID": "x"},
+        {"providerID": "test", "modelID": "m2"},
+    ]
+    async with serving(tmp_path, [text("hi")], models=["m2", "m3"]) as ostler:
+        config = tmp_path / "home/.config/opencode/opencode.json"
+        written = json.loads(config.read_text())
+        del written["model"]
+        config.write_text(json.dumps(written))
+        for content, model in (("", "m3"), (json.dumps({"recent": recent}), "m2"), ("{", "m3")):
+            chosen.write_text(content)
+            await ostler.post("/instance/dispose")
+            answer = await ostler.prompt(await ostler.create())
+            assert answer["info"]["modelID"] == model

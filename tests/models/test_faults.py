@@ -258,3 +258,15 @@ async def test_chunks_of_any_size(wire: type, size: int) -> None:
     deltas = await ask(wire, stream(wire, *pieces), chunkTimeout=4_000)
     assert "".join(d.text for d in deltas if isinstance(d, TextDelta)) == "Hello"
     assert [d.name for d in deltas if isinstance(d, ToolCall)] == ["bash", "read"]
+
+
+@every_wire
+async def test_a_credential_that_the_provider_repeats(wire: type) -> None:
+    body = json.dumps({"error": {"message": "Incorrect API key: test-key."}}).encode()
+    headers = {"x-echo": "test-key"}
+    options = {"accessKeyId": "AKIA", "secretAccessKey": "s"} if wire is Bedrock else {}
+    reply = Reply([body], 401, headers, content_type="application/json")
+    failed = await failure_of(wire, reply, **options)
+    assert failed.kind == "auth"
+    assert "Incorrect API key: ***." in str(failed)
+    assert "test-key" not in str(failed.error)

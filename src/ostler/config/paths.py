@@ -24,6 +24,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     tmp: str
     database: str
     opencode_data: str
+    opencode_state: str
 
     @property
     def tool_output(self) -> str:
@@ -45,6 +46,7 @@ def default_paths(environment: Mapping[str, str] | None = None) -> Paths:
         return env.get(variable) or os.path.join(home, *fallback)
 
     data_base = base("XDG_DATA_HOME", ".local", "share")
+    state_base = base("XDG_STATE_HOME", ".local", "state")
     data = os.path.join(data_base, "ostler")
     database = env.get("OSTLER_DB") or "ostler.db"
     return Paths(
@@ -52,10 +54,11 @@ def default_paths(environment: Mapping[str, str] | None = None) -> Paths:
         data=data,
         cache=os.path.join(base("XDG_CACHE_HOME", ".cache"), "ostler"),
         config=os.path.join(base("XDG_CONFIG_HOME", ".config"), "opencode"),
-        state=os.path.join(base("XDG_STATE_HOME", ".local", "state"), "ostler"),
+        state=os.path.join(state_base, "ostler"),
         tmp=os.path.join(env.get("TMPDIR") or tempfile.gettempdir(), "ostler"),
         database=database if database == ":memory:" else os.path.join(data, database),
         opencode_data=os.path.join(data_base, "opencode"),
+        opencode_state=os.path.join(state_base, "opencode"),
     )
 
 

@@ -23,6 +23,12 @@ from ostler.transport import (
 
 T = TypeVar("T")
 
+_SECRET_HEADERS = frozenset(
+    ("api-key", "authorization", "cf-aig-authorization", "x-api-key", "x-goog-api-key")
+)
+_SECRET_LENGTH = 6
+"""Characters of the shortest credential that is looked for."""
+
 WHOLE_LIMIT = 32 * 2**20
 """Bytes of an answer that is not a stream."""
 
@@ -58,16 +64,27 @@ async def deltas(
     parser: Parser | None = None,
 ) -> AsyncGenerator[list[Delta], None]:
     """Send a request and decode its answer as it arrives: server-sent events, unless ``parser``
-    reads others. Raises ModelFailure."""
+    reads others. Raises ModelFailure, which holds no credential of the request even where the
+    provider repeats it."""
     batches = event_batches(transport, outgoing, provider_id, parser or SSEParser())
-    async with aclosing(batches):
-        async for events in batches:
-            found = decoder.feed(events)
-            if found:
-                yield found
-            if decoder.done:
-                return
-    yield decoder.end()
+    try:
+        async with aclosing(batches):
+            async for events in batches:
+                found = decoder.feed(events)
+                if found:
+                    yield found
+                if decoder.done:
+                    return
+        yield decoder.end()
+    except failure.ModelFailure as e:
+        raise failure.without(e, _secrets(outgoing)) from None
+
+
+def _secrets(request: HttpRequest) -> list[str]:
+    """The credentials that went along."""
+    values = (v for name, v in request.headers.items() if name.lower() in _SECRET_HEADERS)
+    words = (value.rpartition(" ")[2] for value in values)
+    return [word for word in words if len(word) >= _SECRET_LENGTH]
 
 
 class EventDecoder(Generic[T]):

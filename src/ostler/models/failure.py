@@ -17,7 +17,7 @@ The kinds, and what the engine does with each:
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -180,6 +180,18 @@ def content_filtered(
     message: str = "The provider's content filter stopped the answer.",
 ) -> ModelFailure:
     return ModelFailure("content_filter", ContentFilterError(data=MessageData(message=message)))
+
+
+def without(failed: ModelFailure, secrets: Iterable[str]) -> ModelFailure:
+    """The failure with ``***`` wherever it repeats a secret."""
+    text = msgspec.json.encode(failed.error).decode()
+    masked = text
+    for secret in secrets:
+        masked = masked.replace(msgspec.json.encode(secret).decode()[1:-1], "***")
+    if masked == text:
+        return failed
+    error = msgspec.json.decode(masked, type=type(failed.error))
+    return ModelFailure(failed.kind, error, failed.retry_after)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

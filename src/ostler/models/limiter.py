@@ -26,12 +26,17 @@ class _Gate:
     def __init__(self) -> None:
         self.free_at = 0.0
         self.limit: int | None = None
-        self.running = self.successes = 0
+        self.running = self.waiting = self.successes = 0
         self.changed = asyncio.Event()
 
     def configure(self, most: int | None) -> None:
         if most is None or self.limit is None or self.limit > most:
             self.limit = most
+
+    def is_idle(self, most: int | None) -> bool:
+        """Whether forgetting it forgets nothing."""
+        held = self.free_at > asyncio.get_running_loop().time()
+        return not (self.running or self.waiting or held) and self.limit == most
 
     def refused(self, failure: ModelFailure) -> None:
         if failure.retry_after is not None and failure.retry_after <= LONGEST_HOLD:
@@ -62,10 +67,14 @@ class Limiter:
     async def place(self, request: ModelRequest) -> AsyncIterator[None]:
         """A place among the calls that run, once there is one. What the call came to is learnt
         from: ModelFailure passes through."""
-        most = _most(request)
-        gate = self._gates.setdefault(_key(request), _Gate())
+        most, key = _most(request), _key(request)
+        gate = self._gates.setdefault(key, _Gate())
         gate.configure(most)
-        await self._wait(gate)
+        gate.waiting += 1
+        try:
+            await self._wait(gate)
+        finally:
+            gate.waiting -= 1
         gate.running += 1
         try:
             yield
@@ -77,6 +86,8 @@ class Limiter:
         finally:
             gate.running -= 1
             gate.changed.set()
+            if gate.is_idle(most) and self._gates.get(key) is gate:
+                del self._gates[key]  # keys that are renewed would pile up
 
     @staticmethod
     async def _wait(gate: _Gate) -> None:

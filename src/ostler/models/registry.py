@@ -2,7 +2,7 @@
 
 import asyncio
 import difflib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
 from importlib import import_module
@@ -115,7 +115,8 @@ class Connections:
 
 
 class Models:
-    """``await open()`` before use: it looks for local servers where nothing else is connected."""
+    """``await open()`` before use: it looks for local servers where nothing else is connected.
+    ``chosen``: the models a person chose last, newest first."""
 
     def __init__(
         self,
@@ -124,9 +125,10 @@ class Models:
         environment: Mapping[str, str],
         credentials: Credentials | None = None,
         catalogue: Catalogue | None = None,
+        chosen: Callable[[], Sequence[ModelRef]] = tuple,
     ) -> None:
         self._config, self._connections, self._environment = config, connections, environment
-        self._credentials = credentials
+        self._credentials, self._chosen = credentials, chosen
         self.catalogue = catalogue or packaged()
         self.providers: dict[str, Provider] = {}
         self._opening, self._renewing = asyncio.Lock(), asyncio.Lock()
@@ -203,11 +205,16 @@ class Models:
         return self.get(provider_id, model_id)
 
     def default(self) -> Model:
-        """The configured model, else the first provider's preferred one. Raises ModelNotFound."""
+        """The configured model, else the one a person chose last, else the first provider's
+        preferred one. Raises ModelNotFound."""
         if self._played and self._played.model:
             return self.parse(self._played.model)
         if self._config.model:
             return self.parse(self._config.model)
+        for ref in self._chosen():
+            connected = self.providers.get(ref.providerID)
+            if connected and ref.modelID in connected.models:
+                return connected.models[ref.modelID]
         preferred = [p for p in self.providers.values() if p.id in (self._config.provider or ())]
         provider = next(iter(preferred or self.providers.values()))
         return provider.models[providers.default_model_id(provider)]
