@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostler.models.catalogue import Catalogue, CatalogueError, pack
+from ostler.models.access import located, package
+from ostler.models.catalogue import Catalogue, CatalogueError, pack, packaged
+from ostler.models.registry import speaks
 from ostler.schema.provider import Provider
 from tests.support.model_server import ModelServer, text
 from tests.support.product import Json, serving, texts
@@ -98,9 +100,21 @@ async def test_the_default_model_can_do_the_work(tmp_path: Path) -> None:
         assert groq["models"][listed["default"]["groq"]]["capabilities"]["toolcall"]
 
 
-async def test_a_wire_that_is_not_spoken_connects_nothing(tmp_path: Path) -> None:
-    async with serving(tmp_path, GITLAB_TOKEN="x") as ostler:
-        assert "gitlab" not in (await ostler.get("/provider"))["connected"]
+async def test_a_wire_that_is_not_spoken_is_named(tmp_path: Path) -> None:
+    async with serving(tmp_path, model={"provider": {"npm": "some-package"}}) as ostler:
+        answer = await ostler.prompt(await ostler.create(title="Named"))
+        message = answer["info"]["error"]["data"]["message"]
+        assert "needs the wire of some-package" in message
+        assert "@ai-sdk/openai-compatible" in message
+
+
+def test_every_model_of_the_catalogue_can_be_spoken_to() -> None:
+    for provider_id in packaged().entries:
+        provider = packaged().provider(provider_id)
+        assert provider is not None
+        for model in provider.models.values():
+            assert speaks(package(model)), f"{provider_id}/{model.id}: {model.api.npm}"
+            assert located(provider, model, {}).options["baseURL"] or provider_id == "sap-ai-core"
 
 
 async def test_configuration_comes_over_the_catalogue(tmp_path: Path) -> None:
@@ -134,7 +148,7 @@ async def test_a_kept_key_connects_a_provider(tmp_path: Path) -> None:
     ("model", "said"),
     [
         ("anthropic/claude-sonnet-4-6", "Anthropic is not connected: set ANTHROPIC_API_KEY"),
-        ("gitlab/duo-chat-fable-5", "does not speak the wire of gitlab-ai-provider"),
+        ("gitlab/duo-chat-fable-5", "GitLab Duo is not connected: set GITLAB_TOKEN"),
     ],
 )
 async def test_what_is_missing_is_said(tmp_path: Path, model: str, said: str) -> None:

@@ -30,6 +30,8 @@ DEFAULTS = {
     "@ai-sdk/vercel": "https://api.v0.dev/v1",
     "@ai-sdk/xai": "https://api.x.ai/v1",
     "@aihubmix/ai-sdk-provider": "https://aihubmix.com/v1",
+    "@qvac/ai-sdk-provider": "http://127.0.0.1:11435/v1",
+    "watsonx-ai-provider": "https://us-south.ml.cloud.ibm.com",
     "@openrouter/ai-sdk-provider": "https://openrouter.ai/api/v1",
     "@saladtechnologies-oss/ai-sdk-provider": "https://ai.salad.cloud/v1",
     "venice-ai-sdk-provider": "https://api.venice.ai/api/v1",
@@ -202,7 +204,35 @@ def _bedrock(service: str = "") -> Place:
     return place
 
 
+def _gitlab(options: Options, _provider: Provider, variables: dict[str, str]) -> None:
+    instance = options.get("instanceUrl") or variables.get("GITLAB_INSTANCE_URL")
+    options.setdefault("baseURL", instance or "https://gitlab.com")
+    if variables.get("GITLAB_AI_GATEWAY_URL"):
+        options.setdefault("aiGatewayUrl", variables["GITLAB_AI_GATEWAY_URL"])
+
+
+def _watsonx(options: Options, _provider: Provider, variables: dict[str, str]) -> None:
+    options.setdefault("projectId", variables.get("WATSONX_AI_PROJECT_ID", ""))
+
+
+def _sap(options: Options, provider: Provider, variables: dict[str, str]) -> None:
+    """The address is part of the key."""
+    for name, variable in (
+        ("deploymentId", "AICORE_DEPLOYMENT_ID"),
+        ("resourceGroup", "AICORE_RESOURCE_GROUP"),
+    ):
+        options.setdefault(name, variables.get(variable, ""))
+    try:
+        key = msgspec.json.decode(str(options.get("apiKey") or provider.key or ""))
+        options.setdefault("baseURL", str(key["serviceurls"]["AI_API_URL"]))
+    except (msgspec.DecodeError, KeyError, TypeError):
+        pass  # the wire says what is wrong with it
+
+
 _PLACES: dict[str, Place] = {
+    "@jerome-benoit/sap-ai-provider-v2": _sap,
+    "gitlab-ai-provider": _gitlab,
+    "watsonx-ai-provider": _watsonx,
     "@ai-sdk/azure": _azure,
     "@ai-sdk/google-vertex": _vertex("google", "v1beta1"),
     "@ai-sdk/google-vertex/anthropic": _vertex("anthropic", "v1", "/models"),

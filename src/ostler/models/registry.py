@@ -47,6 +47,7 @@ CHAT_COMPLETIONS = (
     "@ai-sdk/github-copilot",
     "@aihubmix/ai-sdk-provider",
     "@openrouter/ai-sdk-provider",
+    "@qvac/ai-sdk-provider",
     "@saladtechnologies-oss/ai-sdk-provider",
     "ai-gateway-provider",
     "merge-gateway-ai-sdk-provider",
@@ -66,6 +67,9 @@ _WIRES = {
     f"{BEDROCK}/mantle": ("bedrock", "Mantle"),
     GEMINI: ("gemini", "Gemini"),
     RESPONSES: ("openai_responses", "OpenAIResponses"),
+    "@jerome-benoit/sap-ai-provider-v2": ("sap", "SapAiCore"),
+    "gitlab-ai-provider": ("gitlab", "GitLab"),
+    "watsonx-ai-provider": ("watsonx", "Watsonx"),
     VERTEX: ("vertex", "VertexGemini"),
     f"{VERTEX}/anthropic": ("vertex", "VertexAnthropic"),
 }
