@@ -4,7 +4,7 @@ import asyncio
 import os
 import shlex
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +31,7 @@ from ostler.project.branch import BranchWatch
 from ostler.project.identity import NO_WORKTREE, Identity, identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
+from ostler.schema.agent import Command, Skill
 from ostler.schema.config import Config, ReferenceConfig, ServerConfig
 from ostler.schema.errors import BadRequest
 from ostler.schema.event import (
@@ -292,6 +293,9 @@ class Runtime:
                 lambda branch: self.bus.publish(VcsBranchUpdated(branch=branch), location),
             ),
             mcp=self._mcp(directory, identity, loaded, location),
+            command_held_back=self._command_guard(
+                directory, identity, loaded, list(skills.skills.values())
+            ),
         )
         instance.runs = Runs(instance)
         self._loaded[directory] = msgspec.structs.replace(
@@ -359,19 +363,47 @@ class Runtime:
         shell = choose(config, self.environment, refused=())
         return Terminals(directory, shell, self.environment, told)
 
-    def _mcp(
-        self, directory: str, identity: Identity, loaded: LoadedConfig, location: Location
-    ) -> McpServers:
-        root = directory if identity.worktree == NO_WORKTREE else identity.worktree
+    def _distrust(
+        self, directory: str, identity: Identity, loaded: LoadedConfig
+    ) -> Callable[[str], str | None]:
+        """Why what the project itself would run must not be; None where the project is trusted."""
+        root = _root(directory, identity)
         trust = Trust(self.paths.state, self.environment, loaded.trusts_everything())
 
-        def held_back(name: str) -> str | None:
-            if not loaded.from_project(("mcp", name), _RUNS_CODE) or trust.holds(root):
+        def objection(name: str) -> str | None:
+            if trust.holds(root):
                 return None
             return (
                 f"Held back: this project's configuration would run {name}, and the project is not "
                 f"trusted. To trust it: ostler trust {shlex.quote(root)}"
             )
+
+        return objection
+
+    def _command_guard(
+        self, directory: str, identity: Identity, loaded: LoadedConfig, skills: Sequence[Skill]
+    ) -> Callable[[Command], str | None]:
+        """Why the shell lines of a command must not be run; None where they may."""
+        untrusted = self._distrust(directory, identity, loaded)
+        inside = _root(directory, identity).rstrip("/") + "/"
+        places = {skill.name: skill.location for skill in skills}
+
+        def held_back(command: Command) -> str | None:
+            if command.source == "skill":
+                own = places.get(command.name, "").startswith(inside)
+            else:
+                own = loaded.from_project(("command", command.name), ("template",))
+            return untrusted(f"the shell lines of /{command.name}") if own else None
+
+        return held_back
+
+    def _mcp(
+        self, directory: str, identity: Identity, loaded: LoadedConfig, location: Location
+    ) -> McpServers:
+        untrusted = self._distrust(directory, identity, loaded)
+
+        def held_back(name: str) -> str | None:
+            return untrusted(name) if loaded.from_project(("mcp", name), _RUNS_CODE) else None
 
         config = loaded.config
         timeout = config.experimental.mcp_timeout if config.experimental else None
@@ -406,6 +438,11 @@ class Runtime:
                 )
 
         return Questions(asked, answered, _deadline(config))
+
+
+def _root(directory: str, identity: Identity) -> str:
+    """The folder that trust is given to: the repository, or the directory where there is none."""
+    return directory if identity.worktree == NO_WORKTREE else identity.worktree
 
 
 def _deadline(config: Config) -> float:

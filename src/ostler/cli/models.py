@@ -1,8 +1,12 @@
 """``ostler models``: what can be used here."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ostler.cli.failures import Stop
+    from ostler.models.registry import Models
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -46,25 +50,13 @@ async def _refresh() -> None:
 async def _lines(provider: str | None, verbose: bool) -> list[str]:
     import msgspec
 
-    from ostler.cli.failures import USAGE, Stop
-    from ostler.models.access import how_to_connect
-    from ostler.runtime import Runtime
+    from ostler.cli.opened import opened
 
-    runtime = Runtime()
-    try:
-        instance = await runtime.instance()
+    async with opened() as (_, instance):
         await instance.models.open()
         providers = instance.models.providers
         if provider is not None and provider not in providers:
-            known = ", ".join(sorted(providers))
-            entry = instance.models.catalogue.entries.get(provider)
-            hint = ""
-            if entry:
-                what = how_to_connect(provider, entry.env)
-                hint = (
-                    f" To connect {entry.name}, set {what}, or `ostler auth login -p {provider}`."
-                )
-            raise Stop(f"Provider not found: {provider}. Connected: {known}.{hint}", USAGE)
+            raise _not_connected(provider, instance.models)
         chosen = [p for p in providers.values() if provider in (None, p.id)]
         models = {f"{p.id}/{name}": m for p in chosen for name, m in p.models.items()}
         lines = []
@@ -73,5 +65,15 @@ async def _lines(provider: str | None, verbose: bool) -> list[str]:
             if verbose:
                 lines.append(msgspec.json.format(msgspec.json.encode(model), indent=2).decode())
         return lines
-    finally:
-        await runtime.close()
+
+
+def _not_connected(provider: str, models: "Models") -> "Stop":
+    from ostler.cli.failures import USAGE, Stop
+    from ostler.models.access import how_to_connect
+
+    message = f"Provider not found: {provider}. Connected: {', '.join(sorted(models.providers))}."
+    entry = models.catalogue.entries.get(provider)
+    if entry:
+        what = how_to_connect(provider, entry.env)
+        message += f" To connect {entry.name}, set {what}, or `ostler auth login -p {provider}`."
+    return Stop(message, USAGE)

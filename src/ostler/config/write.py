@@ -10,6 +10,7 @@ import msgspec
 from ostler.config.jsonc import _SPACE, _STRING, parse
 from ostler.config.merge import Raw
 
+GLOBAL_NAMES = ("opencode.jsonc", "opencode.json", "config.json")
 INDENT = "  "
 OWNER_ALONE = 0o600
 """The mode of files that hold secrets, or what is to be trusted."""
@@ -24,6 +25,14 @@ def write_keys(path: str, changes: Raw) -> None:
     except FileNotFoundError:
         text = "{}\n"
     replace_file(path, merged_text(text, changes, path))
+
+
+def config_file(folder: str, names: tuple[str, ...] = GLOBAL_NAMES) -> str:
+    """The file to write in a folder: the first of ``names`` that is there, else opencode.json."""
+    for name in names:
+        if os.path.exists(path := os.path.join(folder, name)):
+            return path
+    return os.path.join(folder, "opencode.json")
 
 
 def read_private(path: str, kind: Any, log: logging.Logger) -> Raw:

@@ -57,7 +57,8 @@ async def run(instance: Instance, session_id: str, body: CommandInput) -> Messag
     """Prompt the session with a command and wait for the answer.
 
     Raises NotFound for the session, command, agent or model, and as ``submit.prompt`` does;
-    DomainError when an MCP server does not give its prompt.
+    DomainError when an MCP server does not give its prompt, or the command would run what an
+    untrusted project wrote.
     """
     session = instance.store.sessions.get(session_id)
     commands = await available(instance)
@@ -90,7 +91,14 @@ async def _text(instance: Instance, command: Command, arguments: str) -> str:
     nothing. Raises DomainError."""
     found = instance.mcp.prompts().get(command.name) if command.source == "mcp" else None
     if found is None:
-        return await expand(command.template, arguments, lambda c: _shell(instance, c))
+
+        async def shell(line: str) -> str:
+            objection = instance.command_held_back(command)
+            if objection is not None:
+                raise DomainError("CommandHeldBack", objection)
+            return await _shell(instance, line)
+
+        return await expand(command.template, arguments, shell)
     from ostler.integrations.mcp.connection import McpError
 
     connection, prompt = found

@@ -114,7 +114,8 @@ class Hooks:
 class Instance(msgspec.Struct, kw_only=True, eq=False):
     """``worktree`` is the repository's root, ``/`` outside version control; ``version`` is
     Ostler's. ``agents`` in the order the API lists them; ``sign_ins`` are those a person is asked
-    for, by provider."""
+    for, by provider; ``command_held_back`` says why a command's shell lines must not
+    be run."""
 
     directory: str
     worktree: str
@@ -144,6 +145,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     remote: RemoteControl
     branch: BranchWatch
     sign_ins: dict[str, "Started"]
+    command_held_back: Callable[[Command], str | None]
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def in_use(self) -> bool:

@@ -1,7 +1,6 @@
 """What concerns no directory: health, the global configuration, disposal of everything, the log."""
 
 import logging
-import os
 from typing import Any, Literal
 
 import msgspec
@@ -9,7 +8,7 @@ import msgspec
 from ostler import __version__
 from ostler.config import load_global_raw
 from ostler.config.validate import check
-from ostler.config.write import write_keys
+from ostler.config.write import config_file, write_keys
 from ostler.schema.config import Config
 from ostler.schema.event import GlobalDisposed
 from ostler.server.asgi import TRUE, Response, json_response
@@ -21,7 +20,6 @@ _LEVELS = {
     "warn": logging.WARNING,
     "error": logging.ERROR,
 }
-GLOBAL_NAMES = ("opencode.jsonc", "opencode.json", "config.json")
 """The first that exists is the one that is written (OpenCode 1.18)."""
 
 
@@ -94,14 +92,6 @@ async def upgrade(context: Context) -> UpgradeRefused:
     """Never done from inside: whoever installed Ostler knows how. 200, as OpenCode's document has
     it; its server answers 400."""
     return UpgradeRefused("Unknown installation method: upgrade with pip, or git pull")
-
-
-def config_file(folder: str, names: tuple[str, ...] = GLOBAL_NAMES) -> str:
-    """The file to write in a folder: the first of ``names`` that is there, else opencode.json."""
-    for name in names:
-        if os.path.exists(path := os.path.join(folder, name)):
-            return path
-    return os.path.join(folder, "opencode.json")
 
 
 async def _dispose_all(context: Context) -> None:

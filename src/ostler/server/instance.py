@@ -6,13 +6,12 @@ import msgspec
 
 from ostler.config.discover import PROJECT_FILES
 from ostler.config.validate import check
-from ostler.config.write import write_keys
+from ostler.config.write import config_file, write_keys
 from ostler.engine.commands import available
 from ostler.schema.agent import Agent, Command, Skill
 from ostler.schema.config import Config
 from ostler.schema.project import Path
 from ostler.server.asgi import TRUE, Response, json_response
-from ostler.server.global_ import config_file
 from ostler.server.operation import Context, operation
 
 
