@@ -16,6 +16,7 @@ from ostler.config.commands import build_commands
 from ostler.config.instructions import Instructions
 from ostler.config.skills import find_skills
 from ostler.config.trust import Trust
+from ostler.config.validate import Warning_
 from ostler.engine import recovery
 from ostler.engine.instance import Hooks, Instance, Tasks
 from ostler.engine.runs import Runs
@@ -57,6 +58,7 @@ from ostler.schema.project import GLOBAL_PROJECT, Project, ProjectTime
 from ostler.schema.pty import Pty
 from ostler.schema.question import QuestionAnswer, QuestionRequest
 from ostler.store import Store
+from ostler.tools import python as python_tools
 from ostler.tools.registry import builtin_tools
 from ostler.tools.shell import choose
 from ostler.tools.tool import Edited
@@ -245,6 +247,7 @@ class Runtime:
         agents = agent_config.build_agents(
             config, self._surroundings(identity.worktree, config, skills.folders)
         )
+        own = self._own_tools(directory, identity, loaded)
         instance = Instance(
             directory=directory,
             worktree=identity.worktree,
@@ -278,7 +281,7 @@ class Runtime:
             default_agent=lambda: agent_config.default_agent(agents, config),
             commands=build_commands(config, skills.skills.values()),
             skills=sorted(skills.skills.values(), key=lambda s: s.name),
-            tools=dict(builtin_tools()),
+            tools={**builtin_tools(), **own.tools},
             output_dir=self.paths.tool_output,
             environment=self.environment,
             after_edit=_after_edit,
@@ -299,7 +302,7 @@ class Runtime:
         )
         instance.runs = Runs(instance)
         self._loaded[directory] = msgspec.structs.replace(
-            loaded, warnings=[*loaded.warnings, *skills.warnings]
+            loaded, warnings=[*loaded.warnings, *skills.warnings, *own.warnings]
         )
         return instance
 
@@ -379,6 +382,23 @@ class Runtime:
             )
 
         return objection
+
+    def _own_tools(
+        self, directory: str, identity: Identity, loaded: LoadedConfig
+    ) -> "python_tools.Found":
+        """The tools that the user, and a trusted project, wrote in Python."""
+        untrusted = self._distrust(directory, identity, loaded)
+        allowed: list[str] = []
+        held: list[Warning_] = []
+        for folder in loaded.folders:
+            for file in python_tools.files(folder.path):
+                objection = untrusted(os.path.relpath(file, directory)) if folder.project else None
+                if objection is None:
+                    allowed.append(file)
+                else:
+                    held.append(Warning_(file, 0, objection))
+        found = python_tools.load(allowed)
+        return msgspec.structs.replace(found, warnings=[*held, *found.warnings])
 
     def _command_guard(
         self, directory: str, identity: Identity, loaded: LoadedConfig, skills: Sequence[Skill]

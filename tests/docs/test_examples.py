@@ -32,6 +32,7 @@ SHOWS = {
     "docs/serve.md": ['"finish":"stop"', "server.connected", '"unattended"'],
     "docs/models.md": ["rehearsal/rehearsal", "edit a.txt", "Groq api", "Logged out from groq"],
     "docs/budgets.md": ["hello", "Total Cost", '"tokens":100000', '"spent":{"tokens":'],
+    "docs/tools.md": ['"lines"'],
     "docs/debug.md": ["explore", "build (primary)", "ostler version: "],
     "docs/replay.md": ["write a.txt"],
     "docs/permissions.md": [],

@@ -6,7 +6,7 @@ import msgspec
 
 from ostler.engine.offer import offered_to
 from ostler.server.operation import Context, operation
-from ostler.tools.registry import listed
+from ostler.tools.registry import BUILTIN, listed
 
 
 class ToolQuery(msgspec.Struct):
@@ -23,7 +23,8 @@ class ToolListItem(msgspec.Struct):
 @operation("GET /experimental/tool/ids", "tool.ids", answer=list[str])
 async def ids(context: Context) -> list[str]:
     instance = await context.instance()
-    return [name for name in listed(instance.environment) if name in instance.tools]
+    own = [name for name in instance.tools if name not in BUILTIN]
+    return [*(name for name in listed(instance.environment) if name in instance.tools), *own]
 
 
 @operation(

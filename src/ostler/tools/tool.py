@@ -192,8 +192,15 @@ def _inline(schema: Any, components: dict[str, Any]) -> Any:
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        return _inline(components[schema["$ref"].removeprefix("#/")], components)
-    result = {k: _inline(v, components) for k, v in schema.items() if k not in ("title", "default")}
+        beside = {k: v for k, v in schema.items() if k not in ("$ref", "title", "default")}
+        return {**_inline(components[schema["$ref"].removeprefix("#/")], components), **beside}
+    result = {
+        key: {name: _inline(v, components) for name, v in value.items()}
+        if key == "properties"  # whose keys are names, not words of the schema
+        else _inline(value, components)
+        for key, value in schema.items()
+        if key not in ("title", "default")
+    }
     options = [o for o in result.get("anyOf", ()) if o != {"type": "null"}]
     if len(options) == 1:
         del result["anyOf"]

@@ -1,0 +1,210 @@
+"""Tools that users write in Python: a function with type hints and a docstring is one.
+
+In a configuration folder's ``tool/`` or ``tools/``, each public function of a ``.py`` file that has
+a docstring is a tool: called like the file where it is named like it, else ``<file>_<function>``.
+Its hints become the JSON Schema; the docstring's first part describes the tool, ``name: text``
+lines (alone, under ``Args:``, or as ``:param name: text``) or ``Annotated[T, "text"]`` describe
+the parameters. A parameter that is a ``ToolContext``, or is called ``context`` without a hint, gets
+the call's.
+"""
+
+import asyncio
+import hashlib
+import importlib.util
+import inspect
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from ostler.config.validate import Warning_
+from ostler.schema.errors import ToolError
+from ostler.tools.tool import Tool, ToolContext, ToolResult, decode, schema_of
+
+log = logging.getLogger(__name__)
+
+FOLDERS = ("tool", "tools")
+DEADLINE = 600.0
+"""Seconds a call may take."""
+_PARAMETER = re.compile(r"^\s*(?::param\s+)?(\w+)\s*(?:\([^)]*\))?\s*:\s*(\S.*)$")
+_SECTION = re.compile(r"^\s*(args|arguments|parameters|returns?|raises|yields?)\s*:\s*$", re.I)
+
+
+class Found(msgspec.Struct):
+    """Tools by id, and what could not be loaded."""
+
+    tools: dict[str, Tool]
+    warnings: list[Warning_]
+
+
+def files(folder: str) -> list[str]:
+    """The tool files of a configuration folder."""
+    found = []
+    for name in FOLDERS:
+        place = os.path.join(folder, name)
+        try:
+            entries = sorted(os.listdir(place))
+        except OSError:
+            continue
+        found += [
+            os.path.join(place, e) for e in entries if e.endswith(".py") and not e.startswith("_")
+        ]
+    return found
+
+
+def load(paths: Sequence[str]) -> Found:
+    """The tools of these files; of two with one id the later counts. What fails in a file is a
+    warning, and its tools are left out."""
+    found = Found({}, [])
+    for path in paths:
+        try:
+            found.tools.update({tool.id: tool for tool in _tools(path)})
+        except BaseException as e:
+            if isinstance(e, KeyboardInterrupt | asyncio.CancelledError):
+                raise
+            line, message = _where(e, path)
+            log.warning("%s:%d: %s", path, line, message)
+            found.warnings.append(Warning_(path, line, f"this tool file is left out: {message}"))
+    return found
+
+
+def _where(error: BaseException, path: str) -> tuple[int, str]:
+    """The line of a file that an error came from, and the error in a sentence."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return error.lineno or 0, f"SyntaxError: {error.msg}"
+    lines = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+    return (lines[-1] if lines else 0), f"{type(error).__name__}: {error}"
+
+
+def _tools(path: str) -> Iterator[Tool]:
+    module = _imported(path)
+    stem = os.path.splitext(os.path.basename(path))[0]
+    for name, function in vars(module).items():
+        own = inspect.isfunction(function) and function.__module__ == module.__name__
+        if own and not name.startswith("_") and inspect.getdoc(function):
+            same = name == re.sub(r"\W", "_", stem)
+            yield _tool(stem if same else f"{stem}_{name}", function, path)
+
+
+def _imported(path: str) -> ModuleType:
+    digest = hashlib.sha256(path.encode()).hexdigest()[:12]
+    name = f"ostler_user_tools_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # hints are looked up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+# ── one function ──────────────────────────────────────────────────────────────────────────────
+
+
+def _tool(tool_id: str, function: Callable[..., Any], path: str) -> Tool:
+    """Raises TypeError for a function that cannot be one, with its name."""
+    description, described = _documentation(inspect.getdoc(function) or "")
+    hints = get_type_hints(function, include_extras=True)
+    fields: list[Any] = []
+    context_name = ""
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(f"{function.__name__}: *{name} cannot be told to a model")
+        hint = hints.get(name, Any)
+        if hint is ToolContext or (name == "context" and name not in hints):
+            context_name = name
+            continue
+        kind = _described(hint, described.get(name, ""))
+        required = parameter.default is parameter.empty
+        fields.append((name, kind) if required else (name, kind, parameter.default))
+    params = msgspec.defstruct(f"{tool_id}_parameters", fields, kw_only=True)
+    schema_of(params)  # a hint that has no schema is noticed here, not in a call
+
+    async def run(arguments: dict[str, Any], context: ToolContext) -> ToolResult:
+        decoded = decode(tool_id, arguments, params)
+        values = {name: getattr(decoded, name) for name in params.__struct_fields__}
+        if context_name:
+            values[context_name] = context
+        await context.host.ask(tool_id, ["*"], ["*"], {})
+        return result_of(await _call(tool_id, function, values, path))
+
+    return Tool(tool_id, description, run, lambda: schema_of(params))
+
+
+async def _call(
+    tool_id: str, function: Callable[..., Any], values: dict[str, Any], path: str
+) -> Any:
+    """Raises ToolError for whatever goes wrong in it."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            if inspect.iscoroutinefunction(function):
+                return await function(**values)
+            return await asyncio.to_thread(function, **values)
+    except ToolError:
+        raise
+    except TimeoutError:
+        raise ToolError(f"{tool_id} did not finish within {DEADLINE:.0f} s") from None
+    except (Exception, SystemExit) as e:  # a tool's exit is not the server's
+        line, message = _where(e, path)
+        raise ToolError(f"{message} ({path}:{line})") from None
+
+
+def result_of(value: Any) -> ToolResult:
+    """What a function returned, as a result: a text, a ToolResult, ``{output, title, metadata}``,
+    or anything that JSON can say. Raises ToolError for what it cannot."""
+    if isinstance(value, ToolResult):
+        return value
+    if isinstance(value, str):
+        return ToolResult(value)
+    if value is None:
+        return ToolResult("")
+    if isinstance(value, dict) and isinstance(value.get("output"), str):
+        title, metadata = value.get("title"), value.get("metadata")
+        return ToolResult(
+            value["output"],
+            title if isinstance(title, str) else "",
+            metadata if isinstance(metadata, dict) else {},
+        )
+    try:
+        return ToolResult(msgspec.json.encode(value).decode())
+    except (TypeError, msgspec.MsgspecError) as e:
+        raise ToolError(f"the tool returned what cannot be shown to a model: {e}") from None
+
+
+def _described(hint: Any, text: str) -> Any:
+    """The hint with a description in its schema."""
+    if get_origin(hint) is Annotated:
+        kind, *extras = get_args(hint)
+        texts = [e for e in extras if isinstance(e, str)]
+        kept = tuple(e for e in extras if not isinstance(e, str))
+        hint = Annotated[(kind, *kept)] if kept else kind
+        text = texts[0] if texts else text
+    return Annotated[hint, msgspec.Meta(description=text)] if text else hint
+
+
+def _documentation(docstring: str) -> tuple[str, dict[str, str]]:
+    """(what the tool does, parameter -> what it is)."""
+    head: list[str] = []
+    described: dict[str, str] = {}
+    first, *rest = docstring.split("\n")
+    head.append(first)
+    in_head = True
+    for line in rest:
+        if _SECTION.match(line):
+            in_head = False
+        elif match := _PARAMETER.match(line):
+            in_head = False
+            described[match[1]] = match[2].strip()
+        elif in_head:
+            head.append(line)
+    return "\n".join(head).strip(), described
