@@ -13,9 +13,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import jsonschema_rs
 import msgspec
 import pytest
 
+from ostler.config.json_schema import config_schema
 from ostler.models.access import package
 from ostler.models.catalogue import packaged
 from ostler.models.registry import CHAT_COMPLETIONS, speaks
@@ -86,6 +88,9 @@ def test_configuration_examples(page: str) -> None:
     for block in blocks(page, "json"):
         known = {f.encode_name for f in msgspec.structs.fields(Config)}
         assert json.loads(block).keys() <= known
+        assert not list(
+            jsonschema_rs.Draft202012Validator(config_schema()).iter_errors(json.loads(block))
+        )
         msgspec.json.decode(block, type=Config)
 
 

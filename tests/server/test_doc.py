@@ -11,7 +11,7 @@ import pytest
 from tests.support.contract import document
 from tests.support.product import serving
 
-OUR_PATHS = {"/doc", "/share/{sessionID}/{secret}"}
+OUR_PATHS = {"/doc", "/schema/opencode.json", "/share/{sessionID}/{secret}"}
 OURS = {"EventPermissionUpdated", "EventQuestionUpdated", "EventServerGap", "EventServerHeartbeat"}
 
 

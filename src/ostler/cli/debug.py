@@ -52,6 +52,14 @@ def config(
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON Schema of opencode.json."""
+    from ostler.config.json_schema import config_schema
+
+    _print(config_schema())
+
+
+@app.command()
 def paths() -> None:
     """Print the folders that are used."""
     from ostler.config.paths import default_paths

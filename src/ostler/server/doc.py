@@ -14,7 +14,7 @@ from ostler.server.asgi import Response, encode
 from ostler.server.operation import OPERATIONS, Context, Operation, operation
 
 _REF = "#/components/schemas/{name}"
-_GLOBAL = ("/global/", "/auth/", "/doc", "/experimental/control-plane/", "/api/health")
+_GLOBAL = ("/global/", "/auth/", "/doc", "/experimental/control-plane/", "/api/health", "/schema/")
 _NEWER = "v2."
 """How the ids of operations begin that are located by ``location``, an object in the query."""
 _ERRORS: dict[int, tuple[str, ...]] = {

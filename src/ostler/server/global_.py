@@ -7,6 +7,7 @@ import msgspec
 
 from ostler import __version__
 from ostler.config import load_global_raw
+from ostler.config.json_schema import config_schema
 from ostler.config.validate import check
 from ostler.config.write import config_file, write_keys
 from ostler.schema.config import Config
@@ -75,6 +76,12 @@ async def update_config(context: Context) -> Response:
     if after != before:
         await _dispose_all(context)
     return json_response(after)
+
+
+@operation("GET /schema/opencode.json", "schema.config", answer=dict[str, Any])
+async def schema_of_config(context: Context) -> Response:
+    """The JSON Schema of opencode.json, for editors."""
+    return json_response(config_schema())
 
 
 @operation("POST /log", "app.log", body=LogInput, answer=bool)
