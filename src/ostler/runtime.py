@@ -59,6 +59,7 @@ from ostler.schema.pty import Pty
 from ostler.schema.question import QuestionAnswer, QuestionRequest
 from ostler.store import Store
 from ostler.tools import python as python_tools
+from ostler.tools.formatters import Formatters, configured
 from ostler.tools.registry import builtin_tools
 from ostler.tools.shell import choose
 from ostler.tools.tool import Edited
@@ -248,6 +249,12 @@ class Runtime:
             config, self._surroundings(identity.worktree, config, skills.folders)
         )
         own = self._own_tools(directory, identity, loaded)
+        formatters = self._formatters(directory, identity, loaded)
+
+        async def formatting(path: str) -> Edited:
+            await formatters.format(path)
+            return Edited()
+
         instance = Instance(
             directory=directory,
             worktree=identity.worktree,
@@ -284,7 +291,8 @@ class Runtime:
             tools={**builtin_tools(), **own.tools},
             output_dir=self.paths.tool_output,
             environment=self.environment,
-            after_edit=_after_edit,
+            after_edit=formatting,
+            formatters=formatters,
             tasks=Tasks(),
             version=__version__,
             hooks=Hooks(),
@@ -383,6 +391,19 @@ class Runtime:
 
         return objection
 
+    def _formatters(self, directory: str, identity: Identity, loaded: LoadedConfig) -> Formatters:
+        """Where the project itself asks for them, they are its code, and wait for trust."""
+        untrusted = self._distrust(directory, identity, loaded)
+        own = any("formatter" in s.raw for s in loaded.sources if s.project)
+        return Formatters(
+            configured(loaded.config.formatter),
+            directory=directory,
+            worktree=identity.worktree,
+            environment=self.environment,
+            distrust=untrusted,
+            own=own,
+        )
+
     def _own_tools(
         self, directory: str, identity: Identity, loaded: LoadedConfig
     ) -> "python_tools.Found":
@@ -474,11 +495,6 @@ def _references(config: Config) -> list[str]:
     entries = {**(config.reference or {}), **(config.references or {})}
     paths = [e.path if isinstance(e, ReferenceConfig) else e for e in entries.values()]
     return [p for p in paths if p and "://" not in p]
-
-
-async def _after_edit(path: str) -> Edited:
-    """Nothing formats or checks without integrations."""
-    return Edited()
 
 
 async def _fetch(url: str) -> bytes:

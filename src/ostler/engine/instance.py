@@ -24,6 +24,7 @@ from ostler.schema.errors import NotFound
 from ostler.schema.project import Project
 from ostler.schema.session import SnapshotFileDiff
 from ostler.store import Store
+from ostler.tools.formatters import Formatters
 from ostler.tools.tool import Edited, Tool
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     output_dir: str
     environment: dict[str, str]
     after_edit: Callable[[str], Awaitable[Edited]]
+    formatters: Formatters
     tasks: Tasks
     version: str
     hooks: Hooks

@@ -100,5 +100,4 @@ async def language_servers(context: Context) -> list[LSPStatus]:
 
 @operation("GET /formatter", "formatter.status", answer=list[FormatterStatus])
 async def formatters(context: Context) -> list[FormatterStatus]:
-    await context.instance()
-    return []
+    return [FormatterStatus(*each) for each in (await context.instance()).formatters.status()]
