@@ -1,8 +1,10 @@
 """The composition root: one Runtime a process, one Instance a directory, built when needed."""
 
 import asyncio
+import logging
 import os
 import shlex
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,10 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ostler import __version__, ids
-from ostler.config import LoadedConfig, Paths, default_paths, load, load_global
+from ostler.config import LoadedConfig, Paths, default_paths, load, load_global, stamped
 from ostler.config import agents as agent_config
 from ostler.config.commands import build_commands
 from ostler.config.instructions import Instructions
+from ostler.config.load import Stamp
 from ostler.config.skills import find_skills
 from ostler.config.trust import Trust
 from ostler.config.validate import Warning_
@@ -34,7 +37,7 @@ from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
 from ostler.schema.agent import Command, Skill
 from ostler.schema.config import Config, ReferenceConfig, ServerConfig
-from ostler.schema.errors import BadRequest
+from ostler.schema.errors import BadRequest, ConfigError
 from ostler.schema.event import (
     PermissionAsked,
     PermissionReplied,
@@ -68,8 +71,12 @@ from ostler.tools.truncate import clean_up
 if TYPE_CHECKING:
     from ostler.models.replay import Tape
 
+log = logging.getLogger(__name__)
+
 _RUNS_CODE = ("type", "command", "environment", "cwd")
 """Keys of a local MCP server that decide what is run."""
+RELOAD_SECONDS = 1.0
+"""How often a directory's configuration files are looked at, while it is used."""
 MOST_INSTANCES = 64
 """Directories kept ready; one with work going on is kept in any case."""
 
@@ -99,6 +106,8 @@ class Runtime:
         self.credentials = Credentials(self.paths.data, self.paths.opencode_data)
         self._instances: OrderedDict[str, Instance] = OrderedDict()
         self._loaded: dict[str, LoadedConfig] = {}
+        self._looked_at: dict[str, float] = {}
+        self._unusable: dict[str, list[Stamp]] = {}
         self._building: dict[str, asyncio.Lock] = {}
         self.tasks = Tasks()
         recovery.recover(self.store)
@@ -132,10 +141,32 @@ class Runtime:
         if "\0" in path:
             raise BadRequest("A directory's name cannot hold a NUL character", "Query")
         found = self._instances.get(path)
+        if found is not None and self._is_outdated(found):
+            await self.dispose(path)
+            found = None
         if found is None:
             found = await self._built(path)
         self._instances.move_to_end(path)
         return found
+
+    def _is_outdated(self, instance: Instance) -> bool:
+        """Whether the directory's configuration has changed, can be used, and nothing goes on that
+        a new instance would cut short. Looked at once in RELOAD_SECONDS."""
+        now = time.monotonic()
+        directory, loaded = instance.directory, self._loaded[instance.directory]
+        if now < self._looked_at.get(directory, 0.0) + RELOAD_SECONDS or instance.in_use():
+            return False
+        self._looked_at[directory] = now
+        stamps = stamped(loaded)
+        if stamps in (loaded.stamps, self._unusable.get(directory)):
+            return False
+        try:
+            load(directory, instance.worktree, self.paths, self.environment)
+        except ConfigError as e:
+            log.warning("the changed configuration cannot be used, the old one stays: %s", e)
+            self._unusable[directory] = stamps
+            return False
+        return True
 
     async def _built(self, path: str) -> Instance:
         async with self._building.setdefault(path, asyncio.Lock()):
@@ -202,7 +233,8 @@ class Runtime:
         for started in instance.sign_ins.values():
             started.close()
         await instance.tasks.close()
-        self._loaded.pop(directory, None)
+        for kept in (self._loaded, self._looked_at, self._unusable):
+            kept.pop(directory, None)
         self.store.commit()
         self.bus.publish(ServerInstanceDisposed(directory=directory), instance.location)
 

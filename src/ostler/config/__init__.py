@@ -1,7 +1,14 @@
 """Configuration: where it is found, how it is merged, and what agents, commands and skills come of
 it. ``load`` is the way in."""
 
-from ostler.config.load import LoadedConfig, changed, load, load_global, load_global_raw
+from ostler.config.load import (
+    LoadedConfig,
+    changed,
+    load,
+    load_global,
+    load_global_raw,
+    stamped,
+)
 from ostler.config.paths import Paths, default_paths
 
 __all__ = [
@@ -12,4 +19,5 @@ __all__ = [
     "load",
     "load_global",
     "load_global_raw",
+    "stamped",
 ]

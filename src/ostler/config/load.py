@@ -24,6 +24,10 @@ Stamp = tuple[str, int, int]
 """A file's (path, modification time in ns, size); (path, -1, -1) where there is none."""
 
 
+_WATCHED = ("skill", "skills", "tool", "tools")
+"""Folders of a configuration folder, beside those of agents and commands, whose files count."""
+
+
 class Source(msgspec.Struct, frozen=True):
     """One layer: a file, a folder's markdown, or text from the environment. ``project``: it came
     with the project, and is to be trusted as little as that."""
@@ -114,7 +118,12 @@ def load_global_raw(paths: Paths, environment: Mapping[str, str]) -> Raw:
 
 def changed(loaded: LoadedConfig) -> bool:
     """Whether a file the load looked at is different now, or has come or gone."""
-    return any(_stamp(path) != (path, mtime, size) for path, mtime, size in loaded.stamps)
+    return stamped(loaded) != loaded.stamps
+
+
+def stamped(loaded: LoadedConfig) -> list[Stamp]:
+    """The files the load looked at as they are now."""
+    return [_stamp(path) for path, _, _ in loaded.stamps]
 
 
 class _Loading:
@@ -172,13 +181,15 @@ def _stamps(plan: Layout) -> list[Stamp]:
         files.append(folder.path)
         if folder.reads_files:
             files += [os.path.join(folder.path, n) for n in ("opencode.json", "opencode.jsonc")]
-        for name in (*entries.AGENT_FOLDERS, *entries.MODE_FOLDERS, *entries.COMMAND_FOLDERS):
+        for name in (
+            *(*entries.AGENT_FOLDERS, *entries.MODE_FOLDERS, *entries.COMMAND_FOLDERS),
+            *_WATCHED,
+        ):
             root = os.path.join(folder.path, name)
-            if not os.path.isdir(root):
-                continue
+            files.append(root)
             for place, _, names in os.walk(root, followlinks=True):
                 files.append(place)
-                files += [os.path.join(place, n) for n in names if n.endswith(".md")]
+                files += [os.path.join(place, n) for n in names if n.endswith((".md", ".py"))]
     return [_stamp(file) for file in files]
 
 

@@ -1,0 +1,64 @@
+"""Configuration that changes while a server runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ostler import runtime
+from tests.support.model_server import STALL, Reply, text
+from tests.support.product import Ostler, serving
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "RELOAD_SECONDS", 0.0)
+
+
+def write(ostler: Ostler, path: str, content: str) -> None:
+    file = ostler.root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+
+
+async def agents(ostler: Ostler) -> list[str]:
+    return [agent["name"] for agent in await ostler.get("/agent")]
+
+
+async def test_a_file_that_comes_changes_and_goes(tmp_path: Path) -> None:
+    async with serving(tmp_path) as ostler:
+        events = await ostler.events()
+        assert "tester" not in await agents(ostler)
+        write(ostler, ".opencode/agent/tester.md", "---\ndescription: d\n---\nTest.")
+        assert "tester" in await agents(ostler)
+        await events.until("server.instance.disposed")
+        write(ostler, "opencode.json", json.dumps({"username": "someone"}))
+        assert (await ostler.get("/config"))["username"] == "someone"
+        (ostler.root / ".opencode/agent/tester.md").unlink()
+        assert "tester" not in await agents(ostler)
+        write(ostler, ".opencode/skills/s/SKILL.md", "---\nname: s\ndescription: d\n---\nx")
+        assert "s" in [skill["name"] for skill in await ostler.get("/skill")]
+
+
+async def test_a_mistake_leaves_what_was(tmp_path: Path) -> None:
+    async with serving(tmp_path) as ostler:
+        write(ostler, "opencode.json", json.dumps({"username": "one"}))
+        assert (await ostler.get("/config"))["username"] == "one"
+        for broken in ("{", '{"username": 1}'):
+            write(ostler, "opencode.json", broken)
+            for _ in range(2):
+                assert (await ostler.get("/config"))["username"] == "one"
+        write(ostler, "opencode.json", json.dumps({"username": "two"}))
+        assert (await ostler.get("/config"))["username"] == "two"
+
+
+async def test_a_turn_that_runs_is_not_cut_short(tmp_path: Path) -> None:
+    async with serving(tmp_path, [Reply([STALL]), text("x")], titles=False) as ostler:
+        session = await ostler.create(title="Named")
+        await ostler.prompt_async(session)
+        await ostler.model.wait_for_requests(1)
+        write(ostler, "opencode.json", json.dumps({"username": "later"}))
+        assert (await ostler.get("/config")).get("username") != "later"
+        assert session in await ostler.get("/session/status")
+        await ostler.post(f"/session/{session}/abort")
+        assert (await ostler.get("/config"))["username"] == "later"
