@@ -14,7 +14,7 @@ import msgspec
 from ostler import __version__, ids
 from ostler.config import LoadedConfig, Paths, default_paths, load, load_global, stamped
 from ostler.config import agents as agent_config
-from ostler.config.commands import build_commands
+from ostler.config.commands import build_commands, runs_shell
 from ostler.config.instructions import Instructions
 from ostler.config.load import Stamp
 from ostler.config.skills import find_skills
@@ -452,6 +452,34 @@ class Runtime:
                     held.append(Warning_(file, 0, objection))
         found = python_tools.load(allowed)
         return msgspec.structs.replace(found, warnings=[*held, *found.warnings])
+
+    def held_back(self, instance: Instance) -> tuple[str, list[str]]:
+        """(the folder to trust, what of the project's own is not run until it is trusted)."""
+        directory, loaded = instance.directory, self._loaded[instance.directory]
+        identity = identify(directory)
+        root = _root(directory, identity)
+        if self._distrust(directory, identity, loaded)("") is None:
+            return root, []
+        servers = (loaded.config.mcp or {}).items()
+        found = [
+            f"MCP server {name}"
+            for name, entry in servers
+            if entry.type == "local" and loaded.from_project(("mcp", name), _RUNS_CODE)
+        ]
+        found += [
+            f"the tool file {os.path.relpath(file, directory)}"
+            for folder in loaded.folders
+            if folder.project
+            for file in python_tools.files(folder.path)
+        ]
+        found += [
+            f"the shell lines of /{command.name}"
+            for command in instance.commands.values()
+            if runs_shell(command.template) and instance.command_held_back(command)
+        ]
+        if instance.formatters.own:
+            found.append("its formatters")
+        return root, found
 
     def _command_guard(
         self, directory: str, identity: Identity, loaded: LoadedConfig, skills: Sequence[Skill]

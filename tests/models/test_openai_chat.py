@@ -31,7 +31,7 @@ from ostler.models.request import (
 from ostler.schema.config import InterleavedConfig, ModelConfig
 from ostler.schema.errors import APIError, ContextOverflowError
 from ostler.transport import DirectTransport
-from tests.support import build
+from tests.support import build, official
 from tests.support.model_server import (
     CUT,
     DONE,
@@ -57,16 +57,20 @@ Made = tuple[list[Any], ModelServer]
 
 
 async def ask(*replies: Reply, **fields: Any) -> Made:
-    """The deltas of one request, and the server that answered it."""
+    """The deltas of one request, which is one that OpenAI's own SDK could have sent unless it has
+    options or a model of another maker, and the server that answered it."""
     transport = DirectTransport()
     async with ModelServer(replies, titles=False) as server:
         options = fields.pop("options_of_provider", {})
-        known = build.provider(server.url, fields.pop("model_config", None), **options)
+        model = fields.pop("model_config", None)
+        known = build.provider(server.url, model, **options)
         request = build.request(server.url, provider=known, **fields)
         try:
             batches = await collect(OpenAIChat(transport).stream(request))
         finally:
             await transport.close()
+        if model is None and "options" not in fields:
+            official.judge_request(OpenAIChat, server.requests[0])
         return [d for batch in batches for d in batch], server
 
 

@@ -75,6 +75,24 @@ class LocalBackend:
             raise
         return cls(runtime, instance)
 
+    async def settle_trust(self, ask: "Callable[[str, list[str]], bool] | None") -> list[str]:
+        """What of the project's own is held back, after asking (folder, what) whether it may run;
+        None: nobody can be asked. Who said no is not asked again."""
+        from ostler.config.trust import Trust
+
+        root, held = self._runtime.held_back(self._instance)
+        trust = Trust(self._runtime.paths.state, {})
+        if not held or ask is None or trust.declined(root):
+            return [str(each) for each in held]
+        if not ask(root, held):
+            trust.decline(root)
+            return [str(each) for each in held]
+        trust.add(root)
+        await self._runtime.dispose(self._instance.directory)
+        self._instance = await self._runtime.instance()
+        await self._instance.models.open()
+        return []
+
     async def session(self, session_id: str) -> dict[str, Any]:
         session: dict[str, Any] = _plain(self._runtime.store.sessions.get(session_id))
         self._instance = await self._runtime.instance_of(session_id)

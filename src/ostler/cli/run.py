@@ -10,6 +10,8 @@ import msgspec
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ostler.cli.backend import Backend
     from ostler.models.replay import Tape
 
@@ -188,9 +190,22 @@ async def _run(
     else:
         backend = await LocalBackend.open(directory, tape)
     try:
-        return await Run(backend, request).to_end()
+        run = Run(backend, request)
+        if isinstance(backend, LocalBackend):
+            held = await backend.settle_trust(_asks() if not request.json else None)
+            run.show_held_back(held)
+        return await run.to_end()
     finally:
         await backend.close()
+
+
+def _asks() -> "Callable[[str, list[str]], bool] | None":
+    """How a person is asked for trust, where there is one."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    from ostler.cli.trust import ask
+
+    return ask
 
 
 class Run:
@@ -213,6 +228,10 @@ class Run:
             "reasoning": 0,
             "cache": {"read": 0, "write": 0},
         }
+
+    def show_held_back(self, held: list[str]) -> None:
+        if held and not self._request.json:
+            self._screen.warning(f"held back until you run `ostler trust`: {', '.join(held)}")
 
     @property
     def session_id(self) -> str:

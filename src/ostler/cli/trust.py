@@ -41,3 +41,13 @@ def trust(
             covering = [t for t in kept.roots() if root.startswith(t.rstrip("/") + "/")]
             hint = f" It is covered by {covering[0]}." if covering else ""
             raise Stop(f"{root} is not in the list of trusted folders.{hint}", USAGE)
+
+
+def ask(root: str, held: list[str]) -> bool:
+    """Ask the person at the terminal whether a project may run what it brings."""
+    import sys
+
+    lines = "".join(f"  - {each}\n" for each in held)
+    print(f"{root} brings code of its own:\n{lines}", end="", file=sys.stderr)
+    print("Run it from now on? (yes or no) ", end="", flush=True, file=sys.stderr)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

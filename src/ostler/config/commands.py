@@ -107,6 +107,11 @@ def _of_skill(skill: Skill) -> Command:
     )
 
 
+def runs_shell(template: str) -> bool:
+    """Whether a template has shell lines."""
+    return _SHELL.search(template) is not None
+
+
 def hints(template: str) -> list[str]:
     """The placeholders: ``$1`` …, then ``$ARGUMENTS``."""
     found = sorted({int(n) for n in _PLACE.findall(template)})

@@ -34,25 +34,38 @@ class Trust:
 
     def roots(self) -> list[str]:
         """The trusted folders. An unreadable file trusts none."""
+        return self._listed("roots")
+
+    def declined(self, root: str) -> bool:
+        """Whether the user was asked for this project, and said no."""
+        return os.path.realpath(root) in self._listed("declined")
+
+    def decline(self, root: str) -> None:
+        """Do not ask again. Raises OSError."""
+        self._save(set(self.roots()), {*self._listed("declined"), os.path.realpath(root)})
+
+    def _listed(self, key: str) -> list[str]:
         try:
             with open(self._path, encoding="utf-8") as file:
                 stored = json.load(file)
         except (OSError, ValueError):
             return []
-        roots = stored.get("roots") if isinstance(stored, dict) else None
-        return [r for r in roots if isinstance(r, str)] if isinstance(roots, list) else []
+        found = stored.get(key) if isinstance(stored, dict) else None
+        return [r for r in found if isinstance(r, str)] if isinstance(found, list) else []
 
     def add(self, root: str) -> None:
         """Raises OSError."""
-        self._save({*self.roots(), os.path.realpath(root)})
+        root = os.path.realpath(root)
+        self._save({*self.roots(), root}, set(self._listed("declined")) - {root})
 
     def remove(self, root: str) -> bool:
         """Whether it was trusted by itself. Raises OSError."""
         root, known = os.path.realpath(root), set(self.roots())
         if root not in known:
             return False
-        self._save(known - {root})
+        self._save(known - {root}, set(self._listed("declined")))
         return True
 
-    def _save(self, roots: set[str]) -> None:
-        replace_file(self._path, json.dumps({"roots": sorted(roots)}, indent=2) + "\n", OWNER_ALONE)
+    def _save(self, roots: set[str], declined: set[str]) -> None:
+        stored = {"roots": sorted(roots), **({"declined": sorted(declined)} if declined else {})}
+        replace_file(self._path, json.dumps(stored, indent=2) + "\n", OWNER_ALONE)

@@ -124,7 +124,7 @@ class Formatters:
     ) -> None:
         self._formatters, self._environment = list(formatters), environment
         self._directory, self._worktree = directory, worktree
-        self._distrust, self._own = distrust, own
+        self._distrust, self.own = distrust, own and bool(self._formatters)
         self._commands: dict[str, tuple[str, ...] | None] = {}
         self._told: set[str] = set()
 
@@ -144,7 +144,7 @@ class Formatters:
 
     def _is_held_back(self, formatter: Formatter, command: tuple[str, ...]) -> bool:
         inside = command[0].startswith(self._root().rstrip("/") + "/")
-        if not (self._own or (not formatter.forced and (inside or formatter.loads_code))):
+        if not (self.own or (not formatter.forced and (inside or formatter.loads_code))):
             return False
         objection = self._distrust(f"the formatter {formatter.name}")
         if objection is not None and formatter.name not in self._told:
