@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import os
-import shlex
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,9 +13,10 @@ import msgspec
 from ostler import __version__, ids
 from ostler.config import LoadedConfig, Paths, default_paths, load, load_global, stamped
 from ostler.config import agents as agent_config
-from ostler.config.commands import build_commands, runs_shell
+from ostler.config.commands import build_commands
 from ostler.config.instructions import Instructions
 from ostler.config.load import Stamp
+from ostler.config.own_code import OwnCode
 from ostler.config.skills import find_skills
 from ostler.config.trust import Trust
 from ostler.config.validate import Warning_
@@ -35,7 +35,6 @@ from ostler.project.branch import BranchWatch
 from ostler.project.identity import NO_WORKTREE, Identity, identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
-from ostler.schema.agent import Command, Skill
 from ostler.schema.config import Config, ReferenceConfig, ServerConfig
 from ostler.schema.errors import BadRequest, ConfigError
 from ostler.schema.event import (
@@ -65,7 +64,6 @@ from ostler.tools import python as python_tools
 from ostler.tools.formatters import Formatters, configured
 from ostler.tools.registry import builtin_tools
 from ostler.tools.shell import choose
-from ostler.tools.tool import Edited
 from ostler.tools.truncate import clean_up
 
 if TYPE_CHECKING:
@@ -73,8 +71,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RUNS_CODE = ("type", "command", "environment", "cwd")
-"""Keys of a local MCP server that decide what is run."""
 RELOAD_SECONDS = 1.0
 """How often a directory's configuration files are looked at, while it is used."""
 MOST_INSTANCES = 64
@@ -105,7 +101,6 @@ class Runtime:
         self.connections = Connections(tape)
         self.credentials = Credentials(self.paths.data, self.paths.opencode_data)
         self._instances: OrderedDict[str, Instance] = OrderedDict()
-        self._loaded: dict[str, LoadedConfig] = {}
         self._looked_at: dict[str, float] = {}
         self._unusable: dict[str, list[Stamp]] = {}
         self._building: dict[str, asyncio.Lock] = {}
@@ -145,7 +140,7 @@ class Runtime:
             await self.dispose(path)
             found = None
         if found is None:
-            found = await self._built(path)
+            return await self._built(path)
         self._instances.move_to_end(path)
         return found
 
@@ -153,7 +148,7 @@ class Runtime:
         """Whether the directory's configuration has changed, can be used, and nothing goes on that
         a new instance would cut short. Looked at once in RELOAD_SECONDS."""
         now = time.monotonic()
-        directory, loaded = instance.directory, self._loaded[instance.directory]
+        directory, loaded = instance.directory, instance.loaded
         if now < self._looked_at.get(directory, 0.0) + RELOAD_SECONDS or instance.in_use():
             return False
         self._looked_at[directory] = now
@@ -195,10 +190,6 @@ class Runtime:
         """Those in use."""
         return list(self._instances.values())
 
-    def loaded_config(self, instance: Instance) -> LoadedConfig:
-        """The configuration with its sources."""
-        return self._loaded[instance.directory]
-
     def keep_project(self, project: Project) -> None:
         """Store a project that was changed, also for the directories in use."""
         before = self.store.projects.get(project.id)
@@ -223,6 +214,8 @@ class Runtime:
     async def dispose(self, directory: str) -> None:
         """Abort what runs in a directory and forget its instance; the next use builds it anew."""
         instance = self._instances.pop(directory, None)
+        self._looked_at.pop(directory, None)
+        self._unusable.pop(directory, None)
         if instance is None:
             return
         instance.permissions.close()
@@ -233,8 +226,6 @@ class Runtime:
         for started in instance.sign_ins.values():
             started.close()
         await instance.tasks.close()
-        for kept in (self._loaded, self._looked_at, self._unusable):
-            kept.pop(directory, None)
         self.store.commit()
         self.bus.publish(ServerInstanceDisposed(directory=directory), instance.location)
 
@@ -280,13 +271,9 @@ class Runtime:
         agents = agent_config.build_agents(
             config, self._surroundings(identity.worktree, config, skills.folders)
         )
-        own = self._own_tools(directory, identity, loaded)
-        formatters = self._formatters(directory, identity, loaded)
-
-        async def formatting(path: str) -> Edited:
-            await formatters.format(path)
-            return Edited()
-
+        trust = Trust(self.paths.state, self.environment, loaded.trusts_everything())
+        own_code = OwnCode(_root(directory, identity), trust, loaded)
+        own_tools = self._own_tools(directory, loaded, own_code)
         instance = Instance(
             directory=directory,
             worktree=identity.worktree,
@@ -320,11 +307,17 @@ class Runtime:
             default_agent=lambda: agent_config.default_agent(agents, config),
             commands=build_commands(config, skills.skills.values()),
             skills=sorted(skills.skills.values(), key=lambda s: s.name),
-            tools={**builtin_tools(), **own.tools},
+            tools={**builtin_tools(), **own_tools.tools},
             output_dir=self.paths.tool_output,
             environment=self.environment,
-            after_edit=formatting,
-            formatters=formatters,
+            formatters=Formatters(
+                configured(config.formatter),
+                directory=directory,
+                worktree=identity.worktree,
+                environment=self.environment,
+                distrust=own_code.objection,
+                own=own_code.asks_for_formatters(),
+            ),
             tasks=Tasks(),
             version=__version__,
             hooks=Hooks(),
@@ -335,15 +328,13 @@ class Runtime:
                 identity.checkout,
                 lambda branch: self.bus.publish(VcsBranchUpdated(branch=branch), location),
             ),
-            mcp=self._mcp(directory, identity, loaded, location),
-            command_held_back=self._command_guard(
-                directory, identity, loaded, list(skills.skills.values())
+            mcp=self._mcp(directory, config, own_code, location),
+            loaded=msgspec.structs.replace(
+                loaded, warnings=[*loaded.warnings, *skills.warnings, *own_tools.warnings]
             ),
+            own_code=own_code,
         )
         instance.runs = Runs(instance)
-        self._loaded[directory] = msgspec.structs.replace(
-            loaded, warnings=[*loaded.warnings, *skills.warnings, *own.warnings]
-        )
         return instance
 
     def _project(self, identity: Identity) -> Project:
@@ -406,46 +397,15 @@ class Runtime:
         shell = choose(config, self.environment, refused=())
         return Terminals(directory, shell, self.environment, told)
 
-    def _distrust(
-        self, directory: str, identity: Identity, loaded: LoadedConfig
-    ) -> Callable[[str], str | None]:
-        """Why what the project itself would run must not be; None where the project is trusted."""
-        root = _root(directory, identity)
-        trust = Trust(self.paths.state, self.environment, loaded.trusts_everything())
-
-        def objection(name: str) -> str | None:
-            if trust.holds(root):
-                return None
-            return (
-                f"Held back: this project's configuration would run {name}, and the project is not "
-                f"trusted. To trust it: ostler trust {shlex.quote(root)}"
-            )
-
-        return objection
-
-    def _formatters(self, directory: str, identity: Identity, loaded: LoadedConfig) -> Formatters:
-        """Where the project itself asks for them, they are its code, and wait for trust."""
-        untrusted = self._distrust(directory, identity, loaded)
-        own = any("formatter" in s.raw for s in loaded.sources if s.project)
-        return Formatters(
-            configured(loaded.config.formatter),
-            directory=directory,
-            worktree=identity.worktree,
-            environment=self.environment,
-            distrust=untrusted,
-            own=own,
-        )
-
-    def _own_tools(
-        self, directory: str, identity: Identity, loaded: LoadedConfig
-    ) -> "python_tools.Found":
+    def _own_tools(self, directory: str, loaded: LoadedConfig, own: OwnCode) -> python_tools.Found:
         """The tools that the user, and a trusted project, wrote in Python."""
-        untrusted = self._distrust(directory, identity, loaded)
         allowed: list[str] = []
         held: list[Warning_] = []
         for folder in loaded.folders:
             for file in python_tools.files(folder.path):
-                objection = untrusted(os.path.relpath(file, directory)) if folder.project else None
+                objection = (
+                    own.objection(os.path.relpath(file, directory)) if folder.project else None
+                )
                 if objection is None:
                     allowed.append(file)
                 else:
@@ -453,60 +413,28 @@ class Runtime:
         found = python_tools.load(allowed)
         return msgspec.structs.replace(found, warnings=[*held, *found.warnings])
 
-    def held_back(self, instance: Instance) -> tuple[str, list[str]]:
-        """(the folder to trust, what of the project's own is not run until it is trusted)."""
-        directory, loaded = instance.directory, self._loaded[instance.directory]
-        identity = identify(directory)
-        root = _root(directory, identity)
-        if self._distrust(directory, identity, loaded)("") is None:
-            return root, []
-        servers = (loaded.config.mcp or {}).items()
-        found = [
-            f"MCP server {name}"
-            for name, entry in servers
-            if entry.type == "local" and loaded.from_project(("mcp", name), _RUNS_CODE)
+    def held_back(self, instance: Instance) -> list[str]:
+        """What of a project's own is not run until the project is trusted."""
+        own = instance.own_code
+        if own.objection("") is None:
+            return []
+        return [
+            *(f"MCP server {name}" for name in instance.mcp.held_back()),
+            *(
+                f"the tool file {os.path.relpath(file, instance.directory)}"
+                for folder in instance.loaded.folders
+                if folder.project
+                for file in python_tools.files(folder.path)
+            ),
+            *(
+                f"the shell lines of /{command.name}"
+                for command in instance.commands.values()
+                if own.of_command(command, instance.skills)
+            ),
+            *(["its formatters"] if instance.formatters.own else []),
         ]
-        found += [
-            f"the tool file {os.path.relpath(file, directory)}"
-            for folder in loaded.folders
-            if folder.project
-            for file in python_tools.files(folder.path)
-        ]
-        found += [
-            f"the shell lines of /{command.name}"
-            for command in instance.commands.values()
-            if runs_shell(command.template) and instance.command_held_back(command)
-        ]
-        if instance.formatters.own:
-            found.append("its formatters")
-        return root, found
 
-    def _command_guard(
-        self, directory: str, identity: Identity, loaded: LoadedConfig, skills: Sequence[Skill]
-    ) -> Callable[[Command], str | None]:
-        """Why the shell lines of a command must not be run; None where they may."""
-        untrusted = self._distrust(directory, identity, loaded)
-        inside = _root(directory, identity).rstrip("/") + "/"
-        places = {skill.name: skill.location for skill in skills}
-
-        def held_back(command: Command) -> str | None:
-            if command.source == "skill":
-                own = places.get(command.name, "").startswith(inside)
-            else:
-                own = loaded.from_project(("command", command.name), ("template",))
-            return untrusted(f"the shell lines of /{command.name}") if own else None
-
-        return held_back
-
-    def _mcp(
-        self, directory: str, identity: Identity, loaded: LoadedConfig, location: Location
-    ) -> McpServers:
-        untrusted = self._distrust(directory, identity, loaded)
-
-        def held_back(name: str) -> str | None:
-            return untrusted(name) if loaded.from_project(("mcp", name), _RUNS_CODE) else None
-
-        config = loaded.config
+    def _mcp(self, directory: str, config: Config, own: OwnCode, location: Location) -> McpServers:
         timeout = config.experimental.mcp_timeout if config.experimental else None
         return McpServers(
             config.mcp or {},
@@ -515,7 +443,7 @@ class Runtime:
             version=__version__,
             data=self.paths.data,
             call_seconds=timeout / 1000 if timeout else None,
-            held_back=held_back,
+            held_back=own.of_server,
             tell=lambda event: self.bus.publish(event, location),
         )
 

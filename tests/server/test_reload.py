@@ -1,11 +1,14 @@
 """Configuration that changes while a server runs."""
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from ostler import runtime
+from tests.support import mcp_server
 from tests.support.model_server import STALL, Reply, text
 from tests.support.product import Ostler, serving
 
@@ -62,3 +65,16 @@ async def test_a_turn_that_runs_is_not_cut_short(tmp_path: Path) -> None:
         assert session in await ostler.get("/session/status")
         await ostler.post(f"/session/{session}/abort")
         assert (await ostler.get("/config"))["username"] == "later"
+
+
+async def test_many_requests_while_it_changes(tmp_path: Path) -> None:
+    """Of a directory whose disposal takes its time: an MCP server has to be ended."""
+    config = {"mcp": {"t": {"type": "local", "command": [sys.executable, mcp_server.__file__]}}}
+    async with serving(tmp_path, config=config) as ostler:
+        for number in range(2):
+            assert (await ostler.get("/mcp"))["t"]["status"] == "connected"
+            write(ostler, "opencode.json", json.dumps({"username": f"user {number}"}))
+            paths = ["/config", "/agent", "/command", "/config/providers"] * 5
+            answers = await asyncio.gather(*(ostler.http.get(path) for path in paths))
+            assert {answer.status_code for answer in answers} == {200}
+            assert (await ostler.get("/config"))["username"] == f"user {number}"

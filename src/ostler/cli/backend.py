@@ -80,13 +80,14 @@ class LocalBackend:
         None: nobody can be asked. Who said no is not asked again."""
         from ostler.config.trust import Trust
 
-        root, held = self._runtime.held_back(self._instance)
+        root = self._instance.own_code.root
+        held: list[str] = self._runtime.held_back(self._instance)
         trust = Trust(self._runtime.paths.state, {})
         if not held or ask is None or trust.declined(root):
-            return [str(each) for each in held]
+            return held
         if not ask(root, held):
             trust.decline(root)
-            return [str(each) for each in held]
+            return held
         trust.add(root)
         await self._runtime.dispose(self._instance.directory)
         self._instance = await self._runtime.instance()

@@ -36,8 +36,8 @@ def config(
     from ostler.cli.serve import asyncio_run
 
     async def loaded() -> "LoadedConfig":
-        async with opened() as (runtime, instance):
-            return runtime.loaded_config(instance)
+        async with opened() as (_, instance):
+            return instance.loaded
 
     with reported():
         found = asyncio_run(loaded())

@@ -217,11 +217,11 @@ class Call:
 
     async def edited(self, path: str, created: bool) -> Edited:
         instance = self._instance
-        edited = await instance.after_edit(path)
+        await instance.formatters.format(path)
         instance.bus.publish(FileEdited(file=path), instance.location)
         kind = "add" if created else "change"
         instance.bus.publish(FileWatcherUpdated(file=path, event=kind), instance.location)
-        return edited
+        return Edited()
 
     async def removed(self, path: str) -> None:
         instance = self._instance

@@ -93,7 +93,7 @@ async def _text(instance: Instance, command: Command, arguments: str) -> str:
     if found is None:
 
         async def shell(line: str) -> str:
-            objection = instance.command_held_back(command)
+            objection = instance.own_code.of_command(command, instance.skills)
             if objection is not None:
                 raise DomainError("CommandHeldBack", objection)
             return await _shell(instance, line)

@@ -5,11 +5,13 @@ services that live in it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from ostler.config import LoadedConfig
+from ostler.config.own_code import OwnCode
 from ostler.events import Bus, Location
 from ostler.integrations.mcp.servers import McpServers
 from ostler.integrations.remote_control import RemoteControl
@@ -25,7 +27,7 @@ from ostler.schema.project import Project
 from ostler.schema.session import SnapshotFileDiff
 from ostler.store import Store
 from ostler.tools.formatters import Formatters
-from ostler.tools.tool import Edited, Tool
+from ostler.tools.tool import Tool
 
 if TYPE_CHECKING:
     from ostler.engine.runs import Runs
@@ -115,8 +117,7 @@ class Hooks:
 class Instance(msgspec.Struct, kw_only=True, eq=False):
     """``worktree`` is the repository's root, ``/`` outside version control; ``version`` is
     Ostler's. ``agents`` in the order the API lists them; ``sign_ins`` are those a person is asked
-    for, by provider; ``command_held_back`` says why a command's shell lines must not
-    be run."""
+    for, by provider; ``loaded`` is the configuration with its sources and warnings."""
 
     directory: str
     worktree: str
@@ -137,7 +138,6 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     tools: dict[str, Tool]
     output_dir: str
     environment: dict[str, str]
-    after_edit: Callable[[str], Awaitable[Edited]]
     formatters: Formatters
     tasks: Tasks
     version: str
@@ -147,7 +147,8 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     remote: RemoteControl
     branch: BranchWatch
     sign_ins: dict[str, "Started"]
-    command_held_back: Callable[[Command], str | None]
+    loaded: LoadedConfig
+    own_code: OwnCode
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def in_use(self) -> bool:

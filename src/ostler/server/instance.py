@@ -44,7 +44,7 @@ async def path(context: Context) -> Path:
 @operation("GET /config", "config.get", answer=Config)
 async def config(context: Context) -> Response:
     instance = await context.instance()
-    return json_response({"mode": {}, **context.runtime.loaded_config(instance).raw})
+    return json_response({"mode": {}, **instance.loaded.raw})
 
 
 @operation("GET /agent", "app.agents", answer=list[Agent])

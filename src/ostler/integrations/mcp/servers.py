@@ -101,8 +101,8 @@ class McpServers:
         return task
 
     async def _open(self, name: str, flow: "Flow | None") -> None:
-        reason = None if name in self._added else self._held_back(name)
-        if reason is not None and isinstance(self._configs[name], McpLocalConfig):
+        reason = self._objection(name)
+        if reason is not None:
             self._statuses[name] = MCPStatusFailed(error=reason)
             return
         self._statuses.pop(name, None)
@@ -141,6 +141,16 @@ class McpServers:
         self._tell(McpToolsChanged(server=name))
 
     # ── what a client asks for ───────────────────────────────────────────────────────────────
+
+    def held_back(self) -> list[str]:
+        """The servers that must not be run."""
+        return [name for name in self._configs if self._objection(name) is not None]
+
+    def _objection(self, name: str) -> str | None:
+        """Why a server must not be run: only programs are, and who added one wants it."""
+        if name in self._added or not isinstance(self._configs[name], McpLocalConfig):
+            return None
+        return self._held_back(name)
 
     async def status(self) -> dict[str, MCPStatus]:
         """Of every server, by name."""
