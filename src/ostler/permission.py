@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -128,6 +128,7 @@ def inherited(parent: Iterable[PermissionRule]) -> list[PermissionRule]:
 
 Outcome = tuple[PermissionReply, str | None]
 AskedHook = Callable[[PermissionRequest], None]
+Judge = Callable[[PermissionRequest], Awaitable[bool]]
 RepliedHook = Callable[[PermissionRequest, PermissionReply], None]
 
 
@@ -139,13 +140,19 @@ class _Pending(msgspec.Struct):
 class Permissions:
     """The requests of one directory that wait, and what "always" has remembered there.
 
-    ``asked`` and ``replied`` are called as requests come and go (the runtime publishes events).
+    ``asked`` and ``replied`` are called as requests come and go (the runtime publishes events);
+    ``judge`` may permit what would be asked (True), or raise PermissionDenied.
     """
 
     def __init__(
-        self, asked: AskedHook, replied: RepliedHook, deadline: float = DEFAULT_DEADLINE
+        self,
+        asked: AskedHook,
+        replied: RepliedHook,
+        deadline: float = DEFAULT_DEADLINE,
+        judge: Judge | None = None,
     ) -> None:
-        self._asked, self._replied, self._deadline = asked, replied, deadline
+        self._asked, self._replied = asked, replied
+        self._judge, self._deadline = judge, deadline
         self._pending: dict[str, _Pending] = {}
         self.approved: list[PermissionRule] = []
 
@@ -181,10 +188,6 @@ class Permissions:
             return
         if action == "deny":
             raise PermissionDenied(_denial(rules, permission))
-        if unattended is not None:
-            if unattended.permission == "allow":
-                return
-            raise PermissionCorrected(unattended.message or UNATTENDED_MESSAGE)
         request = PermissionRequest(
             id=ids.new("per"),
             sessionID=session_id,
@@ -194,6 +197,12 @@ class Permissions:
             always=list(always),
             tool=tool,
         )
+        if self._judge is not None and await self._judge(request):
+            return
+        if unattended is not None:
+            if unattended.permission == "allow":
+                return
+            raise PermissionCorrected(unattended.message or UNATTENDED_MESSAGE)
         reply, message = await self._wait(request)
         if reply == "reject":
             raise PermissionCorrected(message) if message else PermissionRejected()

@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,27 +16,38 @@ from ostler.config import agents as agent_config
 from ostler.config.commands import build_commands
 from ostler.config.instructions import Instructions
 from ostler.config.load import Stamp
+from ostler.config.merge import Raw
 from ostler.config.own_code import OwnCode
 from ostler.config.skills import find_skills
 from ostler.config.trust import Trust
-from ostler.config.validate import Warning_
+from ostler.config.validate import Warning_, convert
+from ostler.engine import hooks as plugin_hooks
 from ostler.engine import recovery
-from ostler.engine.instance import Hooks, Instance, Tasks
+from ostler.engine.instance import Instance, Tasks
 from ostler.engine.runs import Runs
 from ostler.events import Bus, Location
 from ostler.integrations.mcp.servers import McpServers
+from ostler.integrations.plugins.hooks import HOOK_SECONDS, Hooks
+from ostler.integrations.plugins.inside import App as AsgiApp
+from ostler.integrations.plugins.inside import Fetch, HttpAnswer, HttpCall, http_client
+from ostler.integrations.plugins.inside import fetch as fetch_inside
+from ostler.integrations.plugins.load import Loaded as Plugins
+from ostler.integrations.plugins.load import load as load_plugins
+from ostler.integrations.plugins.plugin import Plugin, PluginError
+from ostler.integrations.plugins.python import PluginInput, PythonPlugin
+from ostler.integrations.plugins.sources import PluginSource, wanted
 from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals
 from ostler.models.catalogue import Catalogue, newest
 from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections, Models
-from ostler.permission import DEFAULT_DEADLINE, Permissions
+from ostler.permission import DEFAULT_DEADLINE, Judge, Permissions
 from ostler.project.branch import BranchWatch
 from ostler.project.identity import NO_WORKTREE, Identity, identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
 from ostler.schema.config import Config, ReferenceConfig, ServerConfig
-from ostler.schema.errors import BadRequest, ConfigError
+from ostler.schema.errors import BadRequest, ConfigError, unknown_error
 from ostler.schema.event import (
     PermissionAsked,
     PermissionReplied,
@@ -52,6 +63,7 @@ from ostler.schema.event import (
     QuestionReplied,
     QuestionUpdated,
     ServerInstanceDisposed,
+    SessionErrored,
     VcsBranchUpdated,
 )
 from ostler.schema.part import ModelRef
@@ -64,6 +76,7 @@ from ostler.tools import python as python_tools
 from ostler.tools.formatters import Formatters, configured
 from ostler.tools.registry import builtin_tools
 from ostler.tools.shell import choose
+from ostler.tools.tool import Tool
 from ostler.tools.truncate import clean_up
 
 if TYPE_CHECKING:
@@ -73,6 +86,8 @@ log = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 1.0
 """How often a directory's configuration files are looked at, while it is used."""
+DEFAULT_URL = "http://localhost:4096"
+"""What plugins are told where nothing listens (OpenCode 1.18)."""
 MOST_INSTANCES = 64
 """Directories kept ready; one with work going on is kept in any case."""
 
@@ -83,7 +98,8 @@ class _ChosenModels(msgspec.Struct):
 
 class Runtime:
     """``directory`` is the one of requests that name none; ``tape`` records what models say, or
-    plays it back (models/replay.py). Close it when done."""
+    plays it back (models/replay.py); ``inside`` makes the server that plugins speak to; ``url`` is
+    where the server listens, if it does. Close it when done."""
 
     def __init__(
         self,
@@ -91,6 +107,7 @@ class Runtime:
         paths: Paths | None = None,
         environment: Mapping[str, str] | None = None,
         tape: "Tape | None" = None,
+        inside: "Callable[[Runtime], AsgiApp] | None" = None,
     ) -> None:
         self.environment = dict(os.environ if environment is None else environment)
         self.paths = paths or default_paths(self.environment)
@@ -105,6 +122,9 @@ class Runtime:
         self._unusable: dict[str, list[Stamp]] = {}
         self._building: dict[str, asyncio.Lock] = {}
         self.tasks = Tasks()
+        self.url = DEFAULT_URL
+        self._inside = inside
+        self._inside_app: AsgiApp | None = None
         recovery.recover(self.store)
 
     def catalogue(self) -> Catalogue:
@@ -167,7 +187,7 @@ class Runtime:
         async with self._building.setdefault(path, asyncio.Lock()):
             found = self._instances.get(path)
             if found is None:
-                found = self._instances[path] = self._build(path)
+                found = self._instances[path] = await self._build(path)
         self._building.pop(path, None)
         await self._forget_idle()
         return found
@@ -221,6 +241,7 @@ class Runtime:
         instance.permissions.close()
         instance.questions.close()
         await instance.runs.close()
+        await instance.hooks.close()
         await instance.terminals.close()
         await instance.mcp.close()
         for started in instance.sign_ins.values():
@@ -254,12 +275,22 @@ class Runtime:
 
     # ── building an instance ─────────────────────────────────────────────────────────────────
 
-    def _build(self, directory: str) -> Instance:
+    async def _build(self, directory: str) -> Instance:
         identity = identify(directory)
         loaded = load(directory, identity.worktree, self.paths, self.environment)
-        config = loaded.config
         project = self._project(identity)
         location = Location(directory, project.id)
+        trust = Trust(self.paths.state, self.environment, loaded.trusts_everything())
+        own_code = OwnCode(_root(directory, identity), trust, loaded)
+        plugins = await self._plugins(directory, identity.worktree, project, loaded, own_code)
+
+        def report(message: str) -> None:
+            log.warning("%s", message)
+            self.bus.publish(SessionErrored(error=unknown_error(message)), location)
+
+        hooks = Hooks(plugins.plugins, report, _seconds(loaded.config.plugin_timeout, HOOK_SECONDS))
+        loaded = await _with_config_hook(loaded, hooks)
+        config = loaded.config
         skills = find_skills(
             directory,
             identity.worktree,
@@ -271,8 +302,6 @@ class Runtime:
         agents = agent_config.build_agents(
             config, self._surroundings(identity.worktree, config, skills.folders)
         )
-        trust = Trust(self.paths.state, self.environment, loaded.trusts_everything())
-        own_code = OwnCode(_root(directory, identity), trust, loaded)
         own_tools = self._own_tools(directory, loaded, own_code)
         instance = Instance(
             directory=directory,
@@ -290,7 +319,9 @@ class Runtime:
                 self.catalogue(),
                 self._chosen_models,
             ),
-            permissions=self._permissions(location, config),
+            permissions=self._permissions(
+                location, config, lambda request: plugin_hooks.judged(instance, request)
+            ),
             questions=self._questions(location, config),
             snapshots=open_snapshots(
                 identity, self.paths.data, enabled=config.snapshot is not False
@@ -307,7 +338,7 @@ class Runtime:
             default_agent=lambda: agent_config.default_agent(agents, config),
             commands=build_commands(config, skills.skills.values()),
             skills=sorted(skills.skills.values(), key=lambda s: s.name),
-            tools={**builtin_tools(), **own_tools.tools},
+            tools={**builtin_tools(), **own_tools.tools, **_tools_of(plugins.plugins)},
             output_dir=self.paths.tool_output,
             environment=self.environment,
             formatters=Formatters(
@@ -320,8 +351,13 @@ class Runtime:
             ),
             tasks=Tasks(),
             version=__version__,
-            hooks=Hooks(),
-            terminals=self._terminals(directory, config, location),
+            hooks=hooks,
+            terminals=self._terminals(
+                directory,
+                config,
+                location,
+                lambda place: plugin_hooks.shell_environment(instance, place),
+            ),
             remote=RemoteControl(),
             sign_ins={},
             branch=BranchWatch(
@@ -330,12 +366,56 @@ class Runtime:
             ),
             mcp=self._mcp(directory, config, own_code, location),
             loaded=msgspec.structs.replace(
-                loaded, warnings=[*loaded.warnings, *skills.warnings, *own_tools.warnings]
+                loaded,
+                warnings=[
+                    *loaded.warnings,
+                    *skills.warnings,
+                    *own_tools.warnings,
+                    *plugins.warnings,
+                ],
             ),
             own_code=own_code,
         )
         instance.runs = Runs(instance)
+        hooks.follow(self.bus, location)
+        for warning in plugins.warnings:
+            report(warning.message)
         return instance
+
+    async def _plugins(
+        self, directory: str, worktree: str, project: Project, loaded: LoadedConfig, own: OwnCode
+    ) -> Plugins:
+        sources = wanted(loaded, self.environment)
+        if not sources:
+            return Plugins([], [])
+
+        def input(source: PluginSource) -> PluginInput:
+            return PluginInput(
+                directory=directory,
+                worktree=worktree,
+                project=msgspec.to_builtins(project),
+                server_url=self.url,
+                options=source.options,
+                client=http_client(self._fetch_inside(directory), directory),
+            )
+
+        return await load_plugins(sources, input, own)
+
+    def _fetch_inside(self, directory: str) -> Fetch:
+        """Requests of a plugin of a directory to this very server."""
+
+        async def fetch(call: HttpCall) -> HttpAnswer:
+            if self._building.get(directory):
+                raise PluginError(
+                    "a plugin cannot use its client while it is being loaded: use it in a hook"
+                )
+            if self._inside is None:
+                raise PluginError("there is no server here that a plugin could speak to")
+            if self._inside_app is None:
+                self._inside_app = self._inside(self)
+            return await fetch_inside(self._inside_app, call)
+
+        return fetch
 
     def _project(self, identity: Identity) -> Project:
         """The stored project, made or brought up to date."""
@@ -369,7 +449,7 @@ class Runtime:
             data_plans_relative=os.path.relpath(plans, worktree),
         )
 
-    def _permissions(self, location: Location, config: Config) -> Permissions:
+    def _permissions(self, location: Location, config: Config, judge: Judge) -> Permissions:
         def asked(request: PermissionRequest) -> None:
             fields = {k: getattr(request, k) for k in request.__struct_fields__}
             self.bus.publish(PermissionAsked(**fields), location)
@@ -381,9 +461,15 @@ class Runtime:
                 location,
             )
 
-        return Permissions(asked, replied, _deadline(config))
+        return Permissions(asked, replied, _deadline(config), judge)
 
-    def _terminals(self, directory: str, config: Config, location: Location) -> Terminals:
+    def _terminals(
+        self,
+        directory: str,
+        config: Config,
+        location: Location,
+        added: Callable[[str], Awaitable[Mapping[str, str]]],
+    ) -> Terminals:
         def told(what: str, info: Pty) -> None:
             event: Properties
             if what == "exited":
@@ -395,7 +481,7 @@ class Runtime:
             self.bus.publish(event, location)
 
         shell = choose(config, self.environment, refused=())
-        return Terminals(directory, shell, self.environment, told)
+        return Terminals(directory, shell, self.environment, told, added)
 
     def _own_tools(self, directory: str, loaded: LoadedConfig, own: OwnCode) -> python_tools.Found:
         """The tools that the user, and a trusted project, wrote in Python."""
@@ -430,6 +516,11 @@ class Runtime:
                 f"the shell lines of /{command.name}"
                 for command in instance.commands.values()
                 if own.of_command(command, instance.skills)
+            ),
+            *(
+                f"the plugin {os.path.relpath(s.file, instance.directory) if s.file else s.spec}"
+                for s in wanted(instance.loaded, self.environment)
+                if s.project
             ),
             *(["its formatters"] if instance.formatters.own else []),
         ]
@@ -469,14 +560,43 @@ class Runtime:
         return Questions(asked, answered, _deadline(config))
 
 
+async def _with_config_hook(loaded: LoadedConfig, hooks: Hooks) -> LoadedConfig:
+    """The configuration as plugins leave it (``config``)."""
+    if not hooks.listens("config"):
+        return loaded
+
+    def typed(raw: Raw) -> Config:
+        try:
+            return convert(raw)
+        except ConfigError as e:
+            raise msgspec.ValidationError(str(e)) from None
+
+    raw = await hooks.run("config", {}, loaded.raw, typed)
+    return msgspec.structs.replace(loaded, raw=raw, config=typed(raw))
+
+
+def _tools_of(plugins: Sequence[Plugin]) -> dict[str, Tool]:
+    found = {}
+    for plugin in plugins:
+        if isinstance(plugin, PythonPlugin):
+            for name, function in plugin.functions.items():
+                found[name] = python_tools.tool_of(name, function, plugin.path)
+    return found
+
+
 def _root(directory: str, identity: Identity) -> str:
     """The folder that trust is given to: the repository, or the directory where there is none."""
     return directory if identity.worktree == NO_WORKTREE else identity.worktree
 
 
 def _deadline(config: Config) -> float:
-    """Seconds an ask waits; ``ask_timeout`` in opencode.json is in ms."""
-    return config.ask_timeout / 1000 if config.ask_timeout else DEFAULT_DEADLINE
+    """Seconds an ask waits."""
+    return _seconds(config.ask_timeout, DEFAULT_DEADLINE)
+
+
+def _seconds(configured: int | None, default: float) -> float:
+    """Of a deadline that opencode.json gives in ms."""
+    return configured / 1000 if configured else default
 
 
 def _references(config: Config) -> list[str]:

@@ -101,6 +101,9 @@ class ScriptedHost:
     async def warm(self, path: str) -> None:
         self.warmed.append(path)
 
+    async def shell_environment(self, directory: str) -> Mapping[str, str]:
+        return {}
+
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         return self._instructions
 

@@ -21,6 +21,7 @@ import httpx
 from ostler.cli.serve import server_of
 from ostler.runtime import Runtime
 from ostler.server.app import Access, App
+from ostler.server.inside import inside_app
 from tests.support.contract import check_event, check_response
 from tests.support.model_server import ModelServer, Script
 from tests.support.repository import make_repository
@@ -54,7 +55,7 @@ def with_model(url: str, config: Mapping[str, Any] | None = None, **model: Any) 
 
 
 class Events:
-    """What ``GET /event`` says, as it comes. ``seen`` holds all of it so far."""
+    """What ``GET /event`` or ``/global/event`` says as it comes, ``seen`` all of it so far."""
 
     def __init__(self, client: httpx.AsyncClient, path: str, headers: Mapping[str, str]) -> None:
         self.seen: list[Json] = []
@@ -69,6 +70,9 @@ class Events:
                     current = line[4:]
                 elif line.startswith("data: "):
                     event = json.loads(line[6:])
+                    event = event.get("payload", event)  # of all directories
+                    if event["type"] == "sync":
+                        continue
                     check_event(event)
                     self.seen.append({**event, "sse_id": current})
                     self._news.set()
@@ -196,7 +200,7 @@ async def serving(
         folder = home / ".config/opencode"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "opencode.json").write_text(json.dumps(written))
-        runtime = Runtime(str(root), environment=environment(home, **variables))
+        runtime = Runtime(str(root), environment=environment(home, **variables), inside=inside_app)
         listener = listen_anywhere()
         server = server_of(App(runtime, access or Access()))
         running = asyncio.create_task(server.serve(sockets=[listener]))

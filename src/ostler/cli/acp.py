@@ -62,11 +62,12 @@ async def _acp(cwd: str, port: int, hostname: str) -> None:
     from ostler.acp.agent import Agent
     from ostler.acp.rpc import LINE_BYTES, Connection
     from ostler.runtime import Runtime
+    from ostler.server.inside import inside_app
 
     _check_pipes()
     # Editors have no way to answer the question tool; its absence is told by the client's name.
     environment = {**os.environ, "OPENCODE_CLIENT": "acp"}
-    runtime = Runtime(cwd or None, environment=environment)
+    runtime = Runtime(cwd or None, environment=environment, inside=inside_app)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

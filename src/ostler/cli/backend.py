@@ -63,10 +63,11 @@ class LocalBackend:
     async def open(cls, directory: str, tape: "Tape | None" = None) -> "LocalBackend":
         """Raises ConfigError, BadRequest when there is no such directory."""
         from ostler.runtime import Runtime
+        from ostler.server.inside import inside_app
 
         if directory and not os.path.isdir(directory):
             raise BadRequest(f"--dir: no such directory: {directory}")
-        runtime = Runtime(directory or None, tape=tape)
+        runtime = Runtime(directory or None, tape=tape, inside=inside_app)
         try:
             instance = await runtime.instance()
             await instance.models.open()

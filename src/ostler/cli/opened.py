@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 async def opened() -> AsyncIterator[tuple["Runtime", "Instance"]]:
     """Of the current directory. Raises ConfigError."""
     from ostler.runtime import Runtime
+    from ostler.server.inside import inside_app
 
-    runtime = Runtime()
+    runtime = Runtime(inside=inside_app)
     try:
         yield runtime, await runtime.instance()
     finally:

@@ -74,8 +74,9 @@ def tape_of(record: str, replay: str) -> "Tape | None":
 async def _serve(port: int, hostname: str, cors: list[str], tape: "Tape | None") -> None:
     from ostler.runtime import Runtime
     from ostler.server.app import App
+    from ostler.server.inside import inside_app
 
-    runtime = Runtime(tape=tape)
+    runtime = Runtime(tape=tape, inside=inside_app)
     settings = runtime.server_settings()
     host = hostname or settings.hostname or "127.0.0.1"
     access = access_at(host, [*cors, *(settings.cors or ())])
@@ -131,7 +132,8 @@ async def _run(app: "App", listener: socket.socket, unsecured: bool) -> None:
     if unsecured:
         print("Warning: OPENCODE_SERVER_PASSWORD is not set; server is unsecured.")
     shown = f"[{host}]" if ":" in host else host
-    print(f"ostler server listening on http://{shown}:{port}")
+    app.runtime.url = f"http://{shown}:{port}"
+    print(f"ostler server listening on {app.runtime.url}")
     sys.stdout.flush()
     await server.serve(sockets=[listener])
 

@@ -1,7 +1,9 @@
-"""Agents, modes and commands written as markdown, as the objects opencode.json would hold."""
+"""What a configuration folder holds in files of their own, as opencode.json would say it: agents,
+modes and commands written as markdown, and plugins."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +15,9 @@ from ostler.config.validate import Warning_, check
 AGENT_FOLDERS = ("agent", "agents")
 MODE_FOLDERS = ("mode", "modes")
 COMMAND_FOLDERS = ("command", "commands")
+PLUGIN_FOLDERS = ("plugin", "plugins")
+PLUGIN_ENDINGS = (".ts", ".js", ".py")
+"""``.py`` is Ostler's own."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -33,6 +38,27 @@ def read_folder(folder: str) -> Found:
         _add(found, "agent", name, file, "prompt")
     for file, name in _files(folder, MODE_FOLDERS, nested=False):
         _add(found, "agent", name, file, "prompt", {"mode": "primary"})
+    plugins = in_folders(folder, PLUGIN_FOLDERS, PLUGIN_ENDINGS)
+    if plugins:
+        found.raw["plugin"] = [Path(file).as_uri() for file in plugins]
+    return found
+
+
+def in_folders(folder: str, names: Sequence[str], endings: tuple[str, ...]) -> list[str]:
+    """The files right in the subfolders ``names`` of a configuration folder; of Python's those
+    that begin with ``_`` are helpers of the others."""
+    found = []
+    for name in names:
+        place = os.path.join(folder, name)
+        try:
+            entries = sorted(os.listdir(place))
+        except OSError:
+            continue
+        found += [
+            os.path.join(place, e)
+            for e in entries
+            if e.endswith(endings) and not (e.startswith("_") and e.endswith(".py"))
+        ]
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -166,6 +167,10 @@ def _kind(value: Any) -> str:
     return {list: "an array", str: "a text", type(None): "null"}.get(type(value), "a value")
 
 
+def file_url(path: str) -> str:
+    return Path(os.path.normpath(path)).as_uri()
+
+
 def absolute_plugins(raw: Raw, file: str) -> Raw:
     """Relative plugin paths as file URLs, relative to the declaring file."""
     plugins = raw.get("plugin")
@@ -177,7 +182,7 @@ def absolute_plugins(raw: Raw, file: str) -> Raw:
         if isinstance(spec, list) and spec:
             return [absolute(spec[0]), *spec[1:]]
         if isinstance(spec, str) and spec.startswith((".", "/")):
-            return "file://" + os.path.normpath(os.path.join(folder, spec))
+            return file_url(os.path.join(folder, spec))
         return spec
 
     return {**raw, "plugin": [absolute(p) for p in plugins]}

@@ -24,8 +24,12 @@ Stamp = tuple[str, int, int]
 """A file's (path, modification time in ns, size); (path, -1, -1) where there is none."""
 
 
-_WATCHED = ("skill", "skills", "tool", "tools")
-"""Folders of a configuration folder, beside those of agents and commands, whose files count."""
+_NESTED = (
+    *(*entries.AGENT_FOLDERS, *entries.MODE_FOLDERS, *entries.COMMAND_FOLDERS),
+    *("skill", "skills"),
+)
+_FLAT = ("tool", "tools", *entries.PLUGIN_FOLDERS)
+"""Folders of a configuration folder whose files count, at any depth or right in them."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -181,15 +185,14 @@ def _stamps(plan: Layout) -> list[Stamp]:
         files.append(folder.path)
         if folder.reads_files:
             files += [os.path.join(folder.path, n) for n in ("opencode.json", "opencode.jsonc")]
-        for name in (
-            *(*entries.AGENT_FOLDERS, *entries.MODE_FOLDERS, *entries.COMMAND_FOLDERS),
-            *_WATCHED,
-        ):
+        for name in _NESTED:
             root = os.path.join(folder.path, name)
             files.append(root)
             for place, _, names in os.walk(root, followlinks=True):
                 files.append(place)
-                files += [os.path.join(place, n) for n in names if n.endswith((".md", ".py"))]
+                files += [os.path.join(place, n) for n in names if n.endswith(".md")]
+        files += [os.path.join(folder.path, name) for name in _FLAT]
+        files += entries.in_folders(folder.path, _FLAT, entries.PLUGIN_ENDINGS)
     return [_stamp(file) for file in files]
 
 

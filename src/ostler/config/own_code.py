@@ -45,6 +45,9 @@ class OwnCode:
             own = self._loaded.from_project(("command", command.name), ("template",))
         return self.objection(f"the shell lines of /{command.name}") if own else None
 
+    def of_plugin(self, name: str) -> str | None:
+        return self.objection(f"the plugin {name}")
+
     def asks_for_formatters(self) -> bool:
         """Whether the project's own configuration does."""
         return any("formatter" in source.raw for source in self._loaded.sources if source.project)

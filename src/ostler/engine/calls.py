@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ostler import ids
+from ostler.engine import hooks
 from ostler.engine.instance import Instance
 from ostler.schema.agent import Agent, Skill
 from ostler.schema.errors import (
@@ -86,7 +87,9 @@ class Call:
         try:
             await self._guard_against_loops(tool.id, arguments)
             context = self._context()
-            result = await bound(await tool.run(arguments, context), context)
+            chosen = await hooks.before_call(self._instance, self.part, arguments)
+            result = await bound(await tool.run(chosen, context), context)
+            result = await hooks.after_call(self._instance, self.part, chosen, result)
         except (PermissionRejected, QuestionRejected) as e:
             if self.turn.aborted.is_set():
                 return  # nobody rejected it: ``interrupt`` says what happened
@@ -230,6 +233,11 @@ class Call:
     async def warm(self, path: str) -> None:
         """Nothing to warm without language servers."""
 
+    async def shell_environment(self, directory: str) -> Mapping[str, str]:
+        return await hooks.shell_environment(
+            self._instance, directory, self.part.sessionID, self.part.callID
+        )
+
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         return self._instance.instructions.nearby(path, self.turn.shown_instructions)
 
@@ -300,6 +308,9 @@ class _UserHost:
 
     async def warm(self, path: str) -> None:
         pass
+
+    async def shell_environment(self, directory: str) -> Mapping[str, str]:
+        return {}
 
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         return []

@@ -7,7 +7,7 @@ import msgspec
 
 from ostler import ids
 from ostler.config.commands import SHELL_SECONDS, expand, split_arguments
-from ostler.engine import mentions, submit
+from ostler.engine import hooks, mentions, submit
 from ostler.engine.instance import Instance
 from ostler.schema.agent import Agent, Command
 from ostler.schema.errors import DomainError, NotFound
@@ -71,8 +71,11 @@ async def run(instance: Instance, session_id: str, body: CommandInput) -> Messag
     text = await _text(instance, command, body.arguments)
     message_id = body.messageID or ids.new("msg")
     prompt = _prompt(instance, command, body, agent, model, text)
+    parts = await hooks.command_parts(
+        instance, command.name, session_id, body.arguments, prompt.parts
+    )
     answer = await submit.prompt(
-        instance, session_id, msgspec.structs.replace(prompt, messageID=message_id)
+        instance, session_id, msgspec.structs.replace(prompt, parts=parts, messageID=message_id)
     )
     instance.bus.publish(
         CommandExecuted(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ostler import ids
+from ostler.engine import hooks
 from ostler.engine.history import Entry, is_user
 from ostler.engine.step import Outcome, Step, options_for
 from ostler.engine.tokens import estimate, max_output, usable
@@ -103,7 +104,8 @@ async def run(turn: "Turn", asked: Entry, mark: CompactionPart) -> Outcome:
     if tail:
         mark = msgspec.structs.replace(mark, tail_start_id=tail[0].message.id)
         instance.store.messages.save_part(mark)
-    if mark.auto:
+    overflow = mark.overflow is True
+    if mark.auto and await hooks.goes_on(instance, model, agent.name, asked.message, overflow):
         _go_on(turn, before if mark.overflow else [], asked.message)
     instance.bus.publish(SessionCompacted(sessionID=turn.session_id), instance.location)
     return "next"
@@ -183,12 +185,12 @@ class _Summary(Step):
         return {}
 
     async def _request(self, tools: dict[str, Tool]) -> ModelRequest:
-        context = await self.turn.instance.hooks.compacting(self.turn.session_id)
-        text = "\n\n".join(
-            filter(None, [context.prompt or ASK, *context.extra, flatten(self._older)])
-        )
+        instance = self.turn.instance
+        context = await hooks.compacting(instance, self.turn.session_id)
+        older = await hooks.shown(instance, self._older)
+        text = "\n\n".join(filter(None, [context.prompt or ASK, *context.context, flatten(older)]))
         return ModelRequest(
-            provider=self.turn.instance.models.provider_of(self.model),
+            provider=instance.models.provider_of(self.model),
             model=self.model,
             messages=[
                 ChatMessage("system", (TextBlock(self.agent.prompt or ""),)),
@@ -197,7 +199,7 @@ class _Summary(Step):
             max_output=max_output(self.model),
             options=options_for(self.model, self.agent, None),
             session_id=self.turn.session_id,
-            places=(self.turn.instance.directory, self.turn.instance.worktree),
+            places=(instance.directory, instance.worktree),
         )
 
     def _next(self, writer: StepWriter) -> Outcome:

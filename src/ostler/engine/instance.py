@@ -14,6 +14,7 @@ from ostler.config import LoadedConfig
 from ostler.config.own_code import OwnCode
 from ostler.events import Bus, Location
 from ostler.integrations.mcp.servers import McpServers
+from ostler.integrations.plugins.hooks import Hooks
 from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals
 from ostler.models.registry import Models
@@ -98,20 +99,6 @@ class Instructions(Protocol):
 
     def nearby(self, path: str, shown: set[str]) -> list[tuple[str, str]]:
         """(path, text) of those that hold for one file, except ``shown``."""
-
-
-class CompactionContext(msgspec.Struct, frozen=True):
-    """What plugins add to a compaction: more text, or another prompt."""
-
-    extra: list[str] = []
-    prompt: str | None = None
-
-
-class Hooks:
-    """The points at which plugins take part. This one has no plugins: nothing happens."""
-
-    async def compacting(self, session_id: str) -> CompactionContext:
-        return CompactionContext()
 
 
 class Instance(msgspec.Struct, kw_only=True, eq=False):

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from ostler import ids
-from ostler.engine import revert, submit
+from ostler.engine import hooks, revert, submit
 from ostler.engine.instance import Instance
 from ostler.engine.sessions import message_path, touch
 from ostler.schema.errors import SessionBusy
@@ -133,10 +133,11 @@ async def _execute(
         instance.store.messages.show_part(msgspec.structs.replace(part, state=state))
 
     shell = choose(instance.config, instance.environment, refused=())
+    added = await hooks.shell_environment(instance, instance.directory, part.sessionID, part.callID)
     finished = await process.run(
         user_command(shell, command, instance.directory),
         directory=instance.directory,
-        environment={**instance.environment, "TERM": "dumb"},
+        environment={**instance.environment, **added, "TERM": "dumb"},
         on_output=collect,
         timeout=DEADLINE,
         aborted=aborted,

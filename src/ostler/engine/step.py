@@ -12,7 +12,7 @@ import msgspec
 
 from ostler import ids
 from ostler.config.merge import deep_merge
-from ostler.engine import budget, convert, prompt, structured
+from ostler.engine import budget, convert, hooks, prompt, structured
 from ostler.engine.abort import Aborted, unless_aborted
 from ostler.engine.history import Entry
 from ostler.engine.offer import offered_tools
@@ -70,10 +70,7 @@ class Step:
         self, turn: "Turn", user: UserMessage, agent: Agent, model: Model, number: int
     ) -> None:
         self.turn, self.user, self.agent = turn, user, agent
-        self._route = turn.routes.setdefault(
-            (agent.name, model.providerID, model.id),
-            Route(turn.instance.models, model, agent.fallback),
-        )
+        self._route = _route(turn, agent, model)
         self._last = agent.steps is not None and number >= agent.steps
         self._instance = turn.instance
         self._structured: structured.Capture | None = None
@@ -126,6 +123,10 @@ class Step:
             tools[structured.TOOL_ID] = self._structured.tool
         return tools
 
+    async def _prepared(self, tools: dict[str, Tool]) -> ModelRequest:
+        request = await self._request(tools)
+        return await hooks.prepared(self._instance, request, self.agent.name, self.user)
+
     async def _request(self, tools: dict[str, Tool]) -> ModelRequest:
         """Puts the tools of this step into ``tools``."""
         await self._instance.mcp.ready()
@@ -135,7 +136,8 @@ class Step:
         system = await prompt.system_prompt(
             self._instance, agent, model, self.user, rules, self._instance.mcp.instructions()
         )
-        messages = convert.conversation(self._context(), model)
+        context = await hooks.shown(self._instance, self._context())
+        messages = convert.conversation(context, model)
         planned = any(
             isinstance(e.message, AssistantMessage) and e.message.agent == "plan"
             for e in turn.history.entries
@@ -174,7 +176,7 @@ class Step:
         """Stream into the writer, trying again where that helps, other models last. Raises Aborted,
         ModelFailure."""
         retries = Retries(self._instance.config.retry)
-        request = await unless_aborted(self._request(tools), self.turn.aborted)
+        request = await unless_aborted(self._prepared(tools), self.turn.aborted)
         while True:
             try:
                 await self._until_free(request)
@@ -199,7 +201,7 @@ class Step:
                 retries.start_anew()
                 self._show_fallback()
                 tools.clear()
-                request = await unless_aborted(self._request(tools), self.turn.aborted)
+                request = await unless_aborted(self._prepared(tools), self.turn.aborted)
 
     def _show_fallback(self) -> None:
         self._message = msgspec.structs.replace(
@@ -320,6 +322,13 @@ class Step:
         )
         store.messages.save(message)
         return outcome
+
+
+def _route(turn: "Turn", agent: Agent, model: Model) -> Route:
+    key = (agent.name, model.providerID, model.id)
+    if key not in turn.routes:
+        turn.routes[key] = Route(turn.instance.models, model, agent.fallback)
+    return turn.routes[key]
 
 
 def assistant_message(

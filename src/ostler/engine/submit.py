@@ -3,7 +3,7 @@
 import msgspec
 
 from ostler import ids
-from ostler.engine import input, revert, sessions
+from ostler.engine import hooks, input, revert, sessions
 from ostler.engine.instance import Instance
 from ostler.schema.agent import Agent
 from ostler.schema.errors import NotFound, SessionBusy, unknown_error
@@ -49,7 +49,8 @@ async def accept(instance: Instance, session_id: str, body: PromptInput) -> Mess
         if instance.runs.busy(session_id):
             raise SessionBusy(session_id)
         session = revert.clean_up(instance, session)
-    ready = await input.expand(instance, session, body, agent, model)
+    expanded = await input.expand(instance, session, body, agent, model)
+    ready = await hooks.received(instance, body, expanded.message, expanded.parts)
     session = _remember_choice(instance, session_id, body, agent, ready.message)
     store = instance.store
     store.messages.save(ready.message)

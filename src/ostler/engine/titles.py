@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ostler import ids
-from ostler.engine import budget
+from ostler.engine import budget, hooks
 from ostler.engine.convert import conversation
 from ostler.engine.history import is_user
 from ostler.engine.step import options_for
@@ -53,8 +53,8 @@ async def write_title(turn: "Turn", user: UserMessage) -> None:
         if agent.model:
             model = instance.models.get(agent.model.providerID, agent.model.modelID)
         else:
-            model = instance.models.small(
-                instance.models.get(user.model.providerID, user.model.modelID)
+            model = await hooks.small_model(
+                instance, instance.models.get(user.model.providerID, user.model.modelID)
             )
     except NotFound:
         return
@@ -78,6 +78,7 @@ async def write_title(turn: "Turn", user: UserMessage) -> None:
     )
     pieces: list[str] = []
     try:
+        request = await hooks.prepared(instance, request, agent.name, user)
         async for batch in instance.models.stream(request):
             pieces.extend(d.text for d in batch if isinstance(d, TextDelta))
     except ModelFailure:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ostler import ids
+from ostler.engine import hooks
 from ostler.engine.abort import TOOL_GRACE
 from ostler.engine.calls import READ_ONLY, Call
 from ostler.models.delta import (
@@ -107,6 +108,7 @@ class StepWriter:
                     text = "".join(pieces)
                 self._write(delta, text)
             elif isinstance(delta, TextEnd | ReasoningEnd):
+                await self._complete(delta.id)
                 self._close_block(delta.id, delta.metadata)
             elif isinstance(delta, ToolStart):
                 self._open_call(delta)
@@ -117,6 +119,8 @@ class StepWriter:
 
     async def settle(self) -> None:
         """Wait for the calls to end; close what the stream left open."""
+        for block_id in list(self._blocks):
+            await self._complete(block_id)
         self.close_blocks()
         if self._tasks:
             await asyncio.wait(self._tasks)  # whose cancellation is not theirs: see ``abort``
@@ -194,6 +198,13 @@ class StepWriter:
             self._store.messages.checkpoint_part(
                 msgspec.structs.replace(part, text=block.pieces[0])
             )
+
+    async def _complete(self, block_id: str) -> None:
+        """Let plugins have their say on a text that is whole."""
+        block = self._blocks.get(block_id)
+        if block is not None and isinstance(block.part, TextPart):
+            text = "".join(block.pieces)
+            block.pieces = [await hooks.completed_text(self._turn.instance, block.part, text)]
 
     def _close_block(self, block_id: str, metadata: dict[str, Any]) -> None:
         block = self._blocks.pop(block_id, None)

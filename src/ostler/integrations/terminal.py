@@ -12,7 +12,7 @@ import secrets
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -182,13 +182,19 @@ Told = Callable[[str, Pty], None]
 
 
 class Terminals:
-    """The terminals of one directory. ``told`` hears (created | updated | exited | deleted, which).
+    """The terminals of one directory. ``told`` hears (created | updated | exited | deleted, which);
+    ``added`` answers the variables that plugins add for a program started in a directory.
     Close it when done."""
 
     def __init__(
-        self, directory: str, shell: str, environment: Mapping[str, str], told: Told
+        self,
+        directory: str,
+        shell: str,
+        environment: Mapping[str, str],
+        told: Told,
+        added: Callable[[str], Awaitable[Mapping[str, str]]],
     ) -> None:
-        self._directory, self._shell, self._told = directory, shell, told
+        self._directory, self._shell, self._told, self._added = directory, shell, told, added
         self._environment = environment
         self._all: dict[str, Terminal] = {}
         self._tickets: dict[str, tuple[str, float]] = {}
@@ -228,6 +234,7 @@ class Terminals:
         environment = {
             **self._environment,
             **(wanted.env or {}),
+            **await self._added(directory),
             "TERM": "xterm-256color",
             "OPENCODE_TERMINAL": "1",
         }

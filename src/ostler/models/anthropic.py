@@ -118,6 +118,8 @@ def encode_body(request: ModelRequest) -> dict[str, Any]:
             body["temperature"] = request.temperature
         if request.top_p is not None:
             body["top_p"] = request.top_p
+        if request.top_k is not None:
+            body["top_k"] = request.top_k
     if effort:
         body["output_config"] = {"effort": effort}
     system = [m for m in request.messages if m.role == "system"]

@@ -107,6 +107,7 @@ def encode_request(request: ModelRequest) -> bytes:
         "maxOutputTokens": request.max_output,
         "temperature": request.temperature,
         "topP": request.top_p,
+        "topK": request.top_k,
     }
     for name, value in _options(request).items():
         (settings if name in _SETTINGS else body)[name] = value

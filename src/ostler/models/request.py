@@ -83,6 +83,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_output: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     options: dict[str, Any] = {}
     headers: dict[str, str] = {}
     session_id: str = ""

@@ -300,4 +300,5 @@ class Config(Wire, rename={"schema_": "$schema"}):
     ask_timeout: Positive | None = None
     trust: bool | None = None
     subagent_timeout: Positive | None = None
+    plugin_timeout: Positive | None = None
     retry: RetryConfig | None = None

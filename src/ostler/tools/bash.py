@@ -116,11 +116,12 @@ async def _run(
     command: str, directory: str, timeout: int, progress: "_Progress", context: ToolContext
 ) -> Finished:
     program = shell.choose(context.config, context.environment)
+    added = await context.host.shell_environment(directory)
     try:
         return await run(
             shell.tool_command(program, command),
             directory=directory,
-            environment=context.environment,
+            environment={**context.environment, **added} if added else context.environment,
             on_output=progress.add,
             timeout=timeout / 1000 + KILL_DELAY,
             aborted=context.aborted,

@@ -9,21 +9,17 @@ the call's.
 """
 
 import asyncio
-import hashlib
-import importlib.util
 import inspect
 import logging
-import os
 import re
-import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from ostler.config.entries import in_folders
 from ostler.config.validate import Warning_
+from ostler.integrations import modules
 from ostler.schema.errors import ToolError
 from ostler.tools.tool import Tool, ToolContext, ToolResult, decode, schema_of
 
@@ -45,17 +41,7 @@ class Found(msgspec.Struct):
 
 def files(folder: str) -> list[str]:
     """The tool files of a configuration folder."""
-    found = []
-    for name in FOLDERS:
-        place = os.path.join(folder, name)
-        try:
-            entries = sorted(os.listdir(place))
-        except OSError:
-            continue
-        found += [
-            os.path.join(place, e) for e in entries if e.endswith(".py") and not e.startswith("_")
-        ]
-    return found
+    return in_folders(folder, FOLDERS, (".py",))
 
 
 def load(paths: Sequence[str]) -> Found:
@@ -68,50 +54,26 @@ def load(paths: Sequence[str]) -> Found:
         except BaseException as e:
             if isinstance(e, KeyboardInterrupt | asyncio.CancelledError):
                 raise
-            line, message = _where(e, path)
+            line, message = modules.where(e, path)
             log.warning("%s:%d: %s", path, line, message)
             found.warnings.append(Warning_(path, line, f"this tool file is left out: {message}"))
     return found
 
 
-def _where(error: BaseException, path: str) -> tuple[int, str]:
-    """The line of a file that an error came from, and the error in a sentence."""
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return error.lineno or 0, f"SyntaxError: {error.msg}"
-    lines = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
-    return (lines[-1] if lines else 0), f"{type(error).__name__}: {error}"
-
-
 def _tools(path: str) -> Iterator[Tool]:
-    module = _imported(path)
-    stem = os.path.splitext(os.path.basename(path))[0]
+    module = modules.imported(path)
+    stem = modules.stem(path)
     for name, function in vars(module).items():
         own = inspect.isfunction(function) and function.__module__ == module.__name__
         if own and not name.startswith("_") and inspect.getdoc(function):
             same = name == re.sub(r"\W", "_", stem)
-            yield _tool(stem if same else f"{stem}_{name}", function, path)
-
-
-def _imported(path: str) -> ModuleType:
-    digest = hashlib.sha256(path.encode()).hexdigest()[:12]
-    name = f"ostler_user_tools_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # hints are looked up there
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+            yield tool_of(stem if same else f"{stem}_{name}", function, path)
 
 
 # ── one function ──────────────────────────────────────────────────────────────────────────────
 
 
-def _tool(tool_id: str, function: Callable[..., Any], path: str) -> Tool:
+def tool_of(tool_id: str, function: Callable[..., Any], path: str) -> Tool:
     """Raises TypeError for a function that cannot be one, with its name."""
     description, described = _documentation(inspect.getdoc(function) or "")
     hints = get_type_hints(function, include_extras=True)
@@ -155,7 +117,7 @@ async def _call(
     except TimeoutError:
         raise ToolError(f"{tool_id} did not finish within {DEADLINE:.0f} s") from None
     except (Exception, SystemExit) as e:  # a tool's exit is not the server's
-        line, message = _where(e, path)
+        line, message = modules.where(e, path)
         raise ToolError(f"{message} ({path}:{line})") from None
 
 

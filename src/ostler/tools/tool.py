@@ -5,7 +5,7 @@ Schema is generated from the struct. A tool sees the world through its ToolConte
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Protocol, TypeVar
 
@@ -86,6 +86,9 @@ class ToolHost(Protocol):
 
     async def warm(self, path: str) -> None:
         """A file was read: let language servers open it."""
+
+    async def shell_environment(self, directory: str) -> Mapping[str, str]:
+        """Variables that plugins add for a program started in a directory."""
 
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         """(path, text) of instruction files that hold for a file and were not shown yet."""
