@@ -13,12 +13,12 @@ import msgspec
 from ostler import __version__, ids
 from ostler.config import LoadedConfig, Paths, default_paths, load, load_global, stamped
 from ostler.config import agents as agent_config
+from ostler.config import skills as skill_config
 from ostler.config.commands import build_commands
 from ostler.config.instructions import Instructions
 from ostler.config.load import Stamp
 from ostler.config.merge import Raw
 from ostler.config.own_code import OwnCode
-from ostler.config.skills import find_skills
 from ostler.config.trust import Trust
 from ostler.config.validate import Warning_, convert
 from ostler.engine import hooks as plugin_hooks
@@ -86,6 +86,8 @@ log = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 1.0
 """How often a directory's configuration files are looked at, while it is used."""
+SKILL_SECONDS = 10.0
+"""How long the skills of one URL may take to be brought."""
 DEFAULT_URL = "http://localhost:4096"
 """What plugins are told where nothing listens (OpenCode 1.18)."""
 MOST_INSTANCES = 64
@@ -291,13 +293,15 @@ class Runtime:
         hooks = Hooks(plugins.plugins, report, _seconds(loaded.config.plugin_timeout, HOOK_SECONDS))
         loaded = await _with_config_hook(loaded, hooks)
         config = loaded.config
-        skills = find_skills(
+        fetched, not_fetched = await self._fetched_skills(loaded, own_code)
+        skills = skill_config.find_skills(
             directory,
             identity.worktree,
             self.paths,
             loaded.folders,
             config.skills,
             self.environment,
+            fetched,
         )
         agents = agent_config.build_agents(
             config, self._surroundings(identity.worktree, config, skills.folders)
@@ -369,6 +373,7 @@ class Runtime:
                 loaded,
                 warnings=[
                     *loaded.warnings,
+                    *not_fetched,
                     *skills.warnings,
                     *own_tools.warnings,
                     *plugins.warnings,
@@ -400,6 +405,32 @@ class Runtime:
             )
 
         return await load_plugins(sources, input, own)
+
+    async def _fetched_skills(
+        self, loaded: LoadedConfig, own: OwnCode
+    ) -> tuple[list[str], list[Warning_]]:
+        """The folders that ``skills.urls`` were stored in, and what could not be had."""
+        folders: list[str] = []
+        warnings: list[Warning_] = []
+        users = {
+            url
+            for source in loaded.sources
+            if not source.project
+            for url in (source.raw.get("skills") or {}).get("urls") or ()
+        }
+        for url in (loaded.config.skills.urls if loaded.config.skills else None) or ():
+            objection = (
+                None if url in users else own.objection(f"the shell lines of skills of {url}")
+            )
+            try:
+                async with asyncio.timeout(SKILL_SECONDS):
+                    if objection is None:
+                        folders += await skill_config.fetch(url, self.paths.cache, _fetch)
+            except (OSError, ValueError, TimeoutError) as e:
+                objection = str(e) or f"not there within {SKILL_SECONDS:.0f} s"
+            if objection is not None:
+                warnings.append(Warning_("skills.urls", 0, f"{url}: {objection}"))
+        return folders, warnings
 
     def _fetch_inside(self, directory: str) -> Fetch:
         """Requests of a plugin of a directory to this very server."""

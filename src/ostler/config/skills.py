@@ -1,5 +1,6 @@
 """Skills: folders with a SKILL.md, found wherever OpenCode looks for them."""
 
+import hashlib
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
@@ -9,6 +10,7 @@ from ostler.config.discover import Folder, ancestors, is_set
 from ostler.config.markdown import FrontMatterError, read_entry
 from ostler.config.paths import Paths
 from ostler.config.validate import Warning_
+from ostler.config.write import replace_file
 from ostler.schema.agent import Skill
 from ostler.schema.config import SkillsConfig
 
@@ -167,13 +169,22 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 async def fetch(url: str, cache: str, get: Fetch) -> list[str]:
     """Bring the skills of ``<url>/index.json`` into the cache; returns their folders. What is there
-    already is kept unless the index names another version. Raises ValueError for a bad index, and
-    what ``get`` raises."""
+    already is kept unless the index names another version; where the index cannot be had, the one
+    of last time counts. Raises ValueError for a bad index, OSError as ``get`` does."""
     base = url.rstrip("/")
+    kept = os.path.join(cache, "skills", hashlib.sha256(base.encode()).hexdigest()[:16] + ".json")
     try:
-        index = msgspec.json.decode(await get(f"{base}/index.json"), type=_Index)
+        data = await get(f"{base}/index.json")
+    except OSError:
+        if not os.path.isfile(kept):
+            raise
+        with open(kept, "rb") as last:
+            data = last.read()
+    try:
+        index = msgspec.json.decode(data, type=_Index)
     except msgspec.DecodeError as e:
         raise ValueError(f"{base}/index.json: {e}") from None
+    replace_file(kept, data.decode())
     folders = []
     for listed in index.skills:
         if FILE not in listed.files or not _plain(listed.name):
