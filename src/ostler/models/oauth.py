@@ -11,13 +11,14 @@ import base64
 import hashlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from ostler.schema.auth import OAuth
+from ostler.schema.auth import Auth, OAuth
+from ostler.schema.base import JsonObject
 from ostler.schema.config import OAuthConfig
 from ostler.schema.errors import OstlerError
 
@@ -40,14 +41,18 @@ class Started(msgspec.Struct):
     url: str
     method: Literal["auto", "code"]
     instructions: str
-    finish: Callable[[str | None], Awaitable[OAuth]]
+    finish: Callable[[str | None], Awaitable[Auth]]
     close: Callable[[], None] = lambda: None
 
 
 class SignInMethod(Protocol):
-    """A way to sign in; a plugin may bring its own."""
+    """A way to sign in; a plugin may bring its own. ``type``: ``oauth``, or ``api`` where it ends
+    in a key; ``prompts``: what a person is asked before (OpenCode 1.18: ``{type: "text" | "select",
+    key, message, …}``), answered in ``inputs``."""
 
     label: str
+    type: Literal["oauth", "api"]
+    prompts: Sequence[JsonObject]
 
     async def start(self, inputs: dict[str, str]) -> Started:
         """Raises SignInError."""
@@ -62,6 +67,9 @@ def method_of(config: OAuthConfig) -> SignInMethod:
 
 
 class _Flow:
+    type: Literal["oauth", "api"] = "oauth"
+    prompts: Sequence[JsonObject] = ()
+
     def __init__(self, config: OAuthConfig) -> None:
         self._config = config
         self.label = config.label or "Sign in with a browser"

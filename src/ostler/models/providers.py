@@ -4,7 +4,7 @@ The order in which a provider gets connected, and every default of a configured 
 1.18's (its models default to text only, tools on, everything else off, limits and costs 0).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -51,10 +51,12 @@ def connected(
     environment: Mapping[str, str],
     kept: Mapping[str, Auth],
     speaks: Callable[[str], bool],
+    signs_in: Container[str] = (),
 ) -> dict[str, Provider]:
     """The providers that can be used: those whose variable is set, those with a kept key, and those
     that opencode.json describes, each over the ones before (OpenCode 1.18). ``speaks``: whether
-    there is a wire for a model's ``npm``: models without one are left out unless configured."""
+    there is a wire for a model's ``npm``: models without one are left out unless configured.
+    ``signs_in``: providers that plugins know how to call with a sign-in that is kept."""
     found: dict[str, Provider] = {}
     for provider_id, entry in catalogue.entries.items():
         names = (*entry.env, *ALSO.get(provider_id, ()))
@@ -64,7 +66,8 @@ def connected(
             key = environment[variable] if len(entry.env) == 1 else None
             found[provider_id] = msgspec.structs.replace(known, source="env", key=key)
     for provider_id, auth in kept.items():
-        if not isinstance(auth, ApiAuth) and not _signs_in(config, provider_id):
+        usable = provider_id in signs_in or _signs_in(config, provider_id)
+        if not isinstance(auth, ApiAuth) and not usable:
             continue
         base = found.get(provider_id) or catalogue.provider(provider_id)
         if base is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
@@ -15,12 +16,14 @@ from ostler.models.access import how_to_connect, located, package
 from ostler.models.catalogue import Catalogue, packaged
 from ostler.models.credentials import Credentials
 from ostler.models.delta import Delta
+from ostler.models.extension import Extension, ExtensionError
 from ostler.models.limiter import Limiter
 from ostler.models.repair import repaired
 from ostler.models.request import ModelRequest
+from ostler.models.sign_in import SignIns
 from ostler.models.wire import Wire
 from ostler.proxy import choose
-from ostler.schema.auth import OAuth
+from ostler.schema.auth import Auth
 from ostler.schema.config import Config
 from ostler.schema.errors import NotFound
 from ostler.schema.part import ModelRef
@@ -28,8 +31,9 @@ from ostler.schema.provider import Model, Provider
 from ostler.transport import Transport
 
 if TYPE_CHECKING:
-    from ostler.models.oauth import SignInMethod
     from ostler.models.replay import Tape
+
+log = logging.getLogger(__name__)
 
 CHAT_COMPLETIONS = (
     "@ai-sdk/openai-compatible",
@@ -120,7 +124,8 @@ class Connections:
 
 class Models:
     """``await open()`` before use: it looks for local servers where nothing else is connected.
-    ``chosen``: the models a person chose last, newest first."""
+    ``chosen``: the models a person chose last, newest first; ``extensions``: what plugins do for
+    providers."""
 
     def __init__(
         self,
@@ -130,12 +135,14 @@ class Models:
         credentials: Credentials | None = None,
         catalogue: Catalogue | None = None,
         chosen: Callable[[], Sequence[ModelRef]] = tuple,
+        extensions: Sequence[Extension] = (),
     ) -> None:
         self._config, self._connections, self._environment = config, connections, environment
         self._credentials, self._chosen = credentials, chosen
         self.catalogue = catalogue or packaged()
         self.providers: dict[str, Provider] = {}
-        self._opening, self._renewing = asyncio.Lock(), asyncio.Lock()
+        self.sign_ins = SignIns(config, credentials, extensions)
+        self._opening = asyncio.Lock()
         self._opened = False
 
     async def open(self) -> None:
@@ -144,8 +151,14 @@ class Models:
                 return
             kept = self._credentials.all() if self._credentials else {}
             found = providers.connected(
-                self._config, self.catalogue, self._environment, kept, speaks
+                self._config,
+                self.catalogue,
+                self._environment,
+                kept,
+                speaks,
+                self.sign_ins.extensions,
             )
+            found = await self._extended(found, kept)
             connected = providers.usable(found, self._config, self._environment)
             if not connected:
                 from ostler.models import local
@@ -159,6 +172,23 @@ class Models:
                 connected = {REHEARSAL: self._rehearsal}
             self.providers = connected
             self._opened = True
+
+    async def _extended(
+        self, found: dict[str, Provider], kept: Mapping[str, Auth]
+    ) -> dict[str, Provider]:
+        """The providers with the models that plugins say they have; a plugin that fails is said in
+        the log."""
+        result = dict(found)
+        for provider_id, extension in self.sign_ins.extensions.items():
+            provider = found.get(provider_id)
+            try:
+                models = provider and await extension.models(provider, kept.get(provider_id))
+            except ExtensionError as e:
+                log.warning("%s", e)
+                continue
+            if provider and models is not None:
+                result[provider_id] = msgspec.structs.replace(provider, models=models)
+        return result
 
     def get(self, provider_id: str, model_id: str) -> Model:
         """Raises ModelNotFound."""
@@ -251,45 +281,10 @@ class Models:
             async for batch in stream:
                 yield batch
 
-    def sign_in_method(self, provider_id: str) -> "SignInMethod | None":
-        """The way to sign in to a provider as a person, where one is configured."""
-        described = (self._config.provider or {}).get(provider_id)
-        if described is None or described.oauth is None:
-            return None
-        from ostler.models.oauth import method_of
-
-        return method_of(described.oauth)
-
-    async def _signed_in(self, request: ModelRequest) -> ModelRequest:
-        """The request with the token of a sign-in, renewed where it has run out. Raises
-        ModelFailure."""
-        provider = request.provider
-        method = self.sign_in_method(provider.id)
-        kept = self._credentials.get(provider.id) if method and self._credentials else None
-        if method is None or not isinstance(kept, OAuth):
-            return request
-        from ostler.models.oauth import SignInError, needs_renewal
-
-        async with self._renewing:
-            kept = self._credentials.get(provider.id) if self._credentials else kept
-            if isinstance(kept, OAuth) and needs_renewal(kept) and self._credentials:
-                try:
-                    kept = await method.renew(kept)
-                except SignInError as e:
-                    raise failure.missing_credential(
-                        provider.id,
-                        f"The sign-in to {provider.name} could not be renewed: {e}. "
-                        f"Sign in again: ostler auth login -p {provider.id}",
-                    ) from None
-                self._credentials.set(provider.id, kept)
-        token = kept.access if isinstance(kept, OAuth) else None
-        return msgspec.structs.replace(
-            request, provider=msgspec.structs.replace(provider, key=token)
-        )
-
     async def _speak(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
-        request = self._located(await self._signed_in(request))
-        wire = self._wire(request.model, request.provider.options.get("baseURL", ""))
+        signed, transport = await self.sign_ins.signed(request)
+        request = self._located(signed)
+        wire = self._wire(request.model, request.provider.options.get("baseURL", ""), transport)
         async with (
             self._connections.limiter.place(request),
             aclosing(wire.stream(request)) as stream,
@@ -313,7 +308,7 @@ class Models:
         messages = repaired(request.messages)
         return msgspec.structs.replace(request, provider=provider, messages=messages)
 
-    def _wire(self, model: Model, url: str) -> Wire:
+    def _wire(self, model: Model, url: str, transport: Transport | None) -> Wire:
         if model.providerID == REHEARSAL:
             from ostler.models.rehearsal import Rehearsal
 
@@ -326,7 +321,7 @@ class Models:
             )
         module, name = _WIRES[npm]
         made: Wire = getattr(import_module(f"ostler.models.{module}"), name)(
-            self._connections.to(url)
+            transport or self._connections.to(url)
         )
         return made
 

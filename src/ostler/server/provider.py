@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from ostler.engine.instance import Instance
-from ostler.models.oauth import SignInError
+from ostler.models.oauth import SignInError, SignInMethod
 from ostler.models.providers import is_enabled
 from ostler.schema.errors import DomainError
 from ostler.schema.provider import ConfigProviders, ProviderList
@@ -61,32 +61,36 @@ class CallbackInput(msgspec.Struct):
 async def auth_methods(context: Context) -> Response:
     """Ways to sign in beside a key, of the providers that have any."""
     instance = await context.instance()
-    methods = {
-        provider: instance.models.sign_in_method(provider)
-        for provider in instance.config.provider or {}
-    }
-    return json_response(
-        {name: [{"type": "oauth", "label": m.label}] for name, m in methods.items() if m}
-    )
+    methods = instance.models.sign_ins.all_methods()
+    return json_response({name: [_told(m) for m in each] for name, each in methods.items()})
+
+
+def _told(method: SignInMethod) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": method.type, "label": method.label}
+    return {**told, "prompts": list(method.prompts)} if method.prompts else told
 
 
 @operation(
     "POST /provider/{providerID}/oauth/authorize",
     "provider.oauth.authorize",
     body=AuthorizeInput,
-    answer=Authorization,
+    answer=Authorization | None,
 )
-async def authorize(context: Context) -> Authorization:
+async def authorize(context: Context) -> Authorization | Response:
     instance = await context.instance()
     provider: str = context.params["providerID"]
-    method = instance.models.sign_in_method(provider)
-    if method is None or context.body.method != 0:
+    methods = instance.models.sign_ins.methods(provider)
+    if context.body.method not in range(len(methods)):
         raise DomainError(
             "ProviderAuthValidationFailed",
-            f"{provider} has no way to sign in but a key: PUT /auth/{provider}",
+            f"method: {provider} has {len(methods)} ways to sign in, counted from 0; "
+            f"a key is kept with PUT /auth/{provider}",
             providerID=provider,
             field="method",
         )
+    method = methods[int(context.body.method)]
+    if method.type != "oauth":
+        return json_response(None)  # a key is what it takes: PUT /auth/{providerID}
     try:
         started = await method.start(context.body.inputs or {})
     except SignInError as e:
