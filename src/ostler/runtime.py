@@ -29,13 +29,12 @@ from ostler.events import Bus, Location
 from ostler.integrations.mcp.servers import McpServers
 from ostler.integrations.plugins.hooks import HOOK_SECONDS, Hooks
 from ostler.integrations.plugins.inside import App as AsgiApp
-from ostler.integrations.plugins.inside import Fetch, HttpAnswer, HttpCall, http_client
 from ostler.integrations.plugins.inside import fetch as fetch_inside
-from ostler.integrations.plugins.load import Loaded as Plugins
-from ostler.integrations.plugins.load import load as load_plugins
-from ostler.integrations.plugins.plugin import Plugin, PluginError
-from ostler.integrations.plugins.python import PluginInput, PythonPlugin
-from ostler.integrations.plugins.sources import PluginSource, wanted
+from ostler.integrations.plugins.inside import http_client
+from ostler.integrations.plugins.plugin import PluginError
+from ostler.integrations.plugins.python import PluginInput
+from ostler.integrations.plugins.relay import Fetch, HttpAnswer, HttpCall
+from ostler.integrations.plugins.sources import PluginSource
 from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals
 from ostler.models.catalogue import Catalogue, newest
@@ -72,14 +71,14 @@ from ostler.schema.project import GLOBAL_PROJECT, Project, ProjectTime
 from ostler.schema.pty import Pty
 from ostler.schema.question import QuestionAnswer, QuestionRequest
 from ostler.store import Store
-from ostler.tools import python as python_tools
 from ostler.tools.formatters import Formatters, configured
+from ostler.tools.plugins import Plugins, Surroundings, held_back, open_plugins
 from ostler.tools.registry import builtin_tools
 from ostler.tools.shell import choose
-from ostler.tools.tool import Tool
 from ostler.tools.truncate import clean_up
 
 if TYPE_CHECKING:
+    from ostler.integrations.plugins.host import PluginHost
     from ostler.models.replay import Tape
 
 log = logging.getLogger(__name__)
@@ -290,7 +289,12 @@ class Runtime:
             log.warning("%s", message)
             self.bus.publish(SessionErrored(error=unknown_error(message)), location)
 
-        hooks = Hooks(plugins.plugins, report, _seconds(loaded.config.plugin_timeout, HOOK_SECONDS))
+        hooks = Hooks(
+            plugins.loaded.plugins,
+            report,
+            _seconds(loaded.config.plugin_timeout, HOOK_SECONDS),
+            plugins.loaded.close,
+        )
         loaded = await _with_config_hook(loaded, hooks)
         config = loaded.config
         fetched, not_fetched = await self._fetched_skills(loaded, own_code)
@@ -306,7 +310,6 @@ class Runtime:
         agents = agent_config.build_agents(
             config, self._surroundings(identity.worktree, config, skills.folders)
         )
-        own_tools = self._own_tools(directory, loaded, own_code)
         instance = Instance(
             directory=directory,
             worktree=identity.worktree,
@@ -322,6 +325,7 @@ class Runtime:
                 self.credentials,
                 self.catalogue(),
                 self._chosen_models,
+                plugins.extensions(),
             ),
             permissions=self._permissions(
                 location, config, lambda request: plugin_hooks.judged(instance, request)
@@ -342,7 +346,7 @@ class Runtime:
             default_agent=lambda: agent_config.default_agent(agents, config),
             commands=build_commands(config, skills.skills.values()),
             skills=sorted(skills.skills.values(), key=lambda s: s.name),
-            tools={**builtin_tools(), **own_tools.tools, **_tools_of(plugins.plugins)},
+            tools={**builtin_tools(), **plugins.tools},
             output_dir=self.paths.tool_output,
             environment=self.environment,
             formatters=Formatters(
@@ -375,7 +379,6 @@ class Runtime:
                     *loaded.warnings,
                     *not_fetched,
                     *skills.warnings,
-                    *own_tools.warnings,
                     *plugins.warnings,
                 ],
             ),
@@ -383,28 +386,42 @@ class Runtime:
         )
         instance.runs = Runs(instance)
         hooks.follow(self.bus, location)
-        for warning in plugins.warnings:
+        for warning in plugins.loaded.warnings:
             report(warning.message)
         return instance
 
     async def _plugins(
         self, directory: str, worktree: str, project: Project, loaded: LoadedConfig, own: OwnCode
     ) -> Plugins:
-        sources = wanted(loaded, self.environment)
-        if not sources:
-            return Plugins([], [])
+        fetch = self._fetch_inside(directory)
+        described = msgspec.to_builtins(project)
 
         def input(source: PluginSource) -> PluginInput:
             return PluginInput(
                 directory=directory,
                 worktree=worktree,
-                project=msgspec.to_builtins(project),
+                project=described,
                 server_url=self.url,
                 options=source.options,
-                client=http_client(self._fetch_inside(directory), directory),
+                client=http_client(fetch, directory),
             )
 
-        return await load_plugins(sources, input, own)
+        def make_host() -> "PluginHost":
+            from ostler.integrations.plugins.host import PluginHost
+
+            return PluginHost(
+                directory=directory,
+                worktree=worktree,
+                project=described,
+                server_url=self.url,
+                environment=self.environment,
+                data=self.paths.data,
+                cache=self.paths.cache,
+                fetch=fetch,
+            )
+
+        surroundings = Surroundings(input, make_host, self.environment)
+        return await open_plugins(loaded, own, directory, surroundings)
 
     async def _fetched_skills(
         self, loaded: LoadedConfig, own: OwnCode
@@ -514,22 +531,6 @@ class Runtime:
         shell = choose(config, self.environment, refused=())
         return Terminals(directory, shell, self.environment, told, added)
 
-    def _own_tools(self, directory: str, loaded: LoadedConfig, own: OwnCode) -> python_tools.Found:
-        """The tools that the user, and a trusted project, wrote in Python."""
-        allowed: list[str] = []
-        held: list[Warning_] = []
-        for folder in loaded.folders:
-            for file in python_tools.files(folder.path):
-                objection = (
-                    own.objection(os.path.relpath(file, directory)) if folder.project else None
-                )
-                if objection is None:
-                    allowed.append(file)
-                else:
-                    held.append(Warning_(file, 0, objection))
-        found = python_tools.load(allowed)
-        return msgspec.structs.replace(found, warnings=[*held, *found.warnings])
-
     def held_back(self, instance: Instance) -> list[str]:
         """What of a project's own is not run until the project is trusted."""
         own = instance.own_code
@@ -537,21 +538,11 @@ class Runtime:
             return []
         return [
             *(f"MCP server {name}" for name in instance.mcp.held_back()),
-            *(
-                f"the tool file {os.path.relpath(file, instance.directory)}"
-                for folder in instance.loaded.folders
-                if folder.project
-                for file in python_tools.files(folder.path)
-            ),
+            *held_back(instance.loaded, instance.directory, self.environment),
             *(
                 f"the shell lines of /{command.name}"
                 for command in instance.commands.values()
                 if own.of_command(command, instance.skills)
-            ),
-            *(
-                f"the plugin {os.path.relpath(s.file, instance.directory) if s.file else s.spec}"
-                for s in wanted(instance.loaded, self.environment)
-                if s.project
             ),
             *(["its formatters"] if instance.formatters.own else []),
         ]
@@ -604,15 +595,6 @@ async def _with_config_hook(loaded: LoadedConfig, hooks: Hooks) -> LoadedConfig:
 
     raw = await hooks.run("config", {}, loaded.raw, typed)
     return msgspec.structs.replace(loaded, raw=raw, config=typed(raw))
-
-
-def _tools_of(plugins: Sequence[Plugin]) -> dict[str, Tool]:
-    found = {}
-    for plugin in plugins:
-        if isinstance(plugin, PythonPlugin):
-            for name, function in plugin.functions.items():
-                found[name] = python_tools.tool_of(name, function, plugin.path)
-    return found
 
 
 def _root(directory: str, identity: Identity) -> str:

@@ -12,7 +12,7 @@ import asyncio
 import inspect
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -21,7 +21,7 @@ from ostler.config.entries import in_folders
 from ostler.config.validate import Warning_
 from ostler.integrations import modules
 from ostler.schema.errors import ToolError
-from ostler.tools.tool import Tool, ToolContext, ToolResult, decode, schema_of
+from ostler.tools.tool import Attachment, Tool, ToolContext, ToolResult, decode, schema_of
 
 log = logging.getLogger(__name__)
 
@@ -107,23 +107,29 @@ async def _call(
     tool_id: str, function: Callable[..., Any], values: dict[str, Any], path: str
 ) -> Any:
     """Raises ToolError for whatever goes wrong in it."""
+    coroutine = inspect.iscoroutinefunction(function)
+    work = function(**values) if coroutine else asyncio.to_thread(function, **values)
     try:
-        async with asyncio.timeout(DEADLINE):
-            if inspect.iscoroutinefunction(function):
-                return await function(**values)
-            return await asyncio.to_thread(function, **values)
+        return await within_deadline(tool_id, work)
     except ToolError:
         raise
-    except TimeoutError:
-        raise ToolError(f"{tool_id} did not finish within {DEADLINE:.0f} s") from None
     except (Exception, SystemExit) as e:  # a tool's exit is not the server's
         line, message = modules.where(e, path)
         raise ToolError(f"{message} ({path}:{line})") from None
 
 
+async def within_deadline(tool_id: str, work: Awaitable[Any]) -> Any:
+    """Raises ToolError when a tool takes longer than DEADLINE."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return await work
+    except TimeoutError:
+        raise ToolError(f"{tool_id} did not finish within {DEADLINE:.0f} s") from None
+
+
 def result_of(value: Any) -> ToolResult:
-    """What a function returned, as a result: a text, a ToolResult, ``{output, title, metadata}``,
-    or anything that JSON can say. Raises ToolError for what it cannot."""
+    """What a function returned, as a result: a text, a ToolResult, ``{output, title, metadata,
+    attachments}``, or anything that JSON can say. Raises ToolError for what it cannot."""
     if isinstance(value, ToolResult):
         return value
     if isinstance(value, str):
@@ -136,11 +142,20 @@ def result_of(value: Any) -> ToolResult:
             value["output"],
             title if isinstance(title, str) else "",
             metadata if isinstance(metadata, dict) else {},
+            _attachments(value.get("attachments") or ()),
         )
     try:
         return ToolResult(msgspec.json.encode(value).decode())
     except (TypeError, msgspec.MsgspecError) as e:
         raise ToolError(f"the tool returned what cannot be shown to a model: {e}") from None
+
+
+def _attachments(value: Any) -> list[Attachment]:
+    """Raises ToolError."""
+    try:
+        return msgspec.convert(value, list[Attachment])
+    except msgspec.ValidationError as e:
+        raise ToolError(f"the tool returned attachments that are none: {e}") from None
 
 
 def _described(hint: Any, text: str) -> Any:

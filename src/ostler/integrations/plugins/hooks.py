@@ -6,7 +6,7 @@ are hooks that judge (``judge``): there a failure means no.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -28,16 +28,17 @@ Report = Callable[[str], None]
 
 
 class Hooks:
-    """``report`` is told, in a sentence, what failed."""
+    """``report`` is told, in a sentence, what failed; ``after`` closes what the plugins run in."""
 
     def __init__(
         self,
         plugins: Sequence[Plugin] = (),
         report: Report = log.warning,
         deadline: float = HOOK_SECONDS,
+        after: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.plugins = list(plugins)
-        self._report, self._deadline = report, deadline
+        self._report, self._deadline, self._after = report, deadline, after
         self._late: dict[tuple[int, str], int] = {}
         self._pump: asyncio.Task[None] | None = None
 
@@ -133,10 +134,11 @@ class Hooks:
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
-        if not self.plugins:
-            return
-        try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await asyncio.gather(*(p.close() for p in self.plugins), return_exceptions=True)
-        except TimeoutError:
-            log.warning("plugins did not clean up within %.0f s", FAREWELL_SECONDS)
+        if self.plugins:
+            try:
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await asyncio.gather(*(p.close() for p in self.plugins))
+            except TimeoutError:
+                log.warning("plugins did not clean up within %.0f s", FAREWELL_SECONDS)
+        if self._after is not None:
+            await self._after()

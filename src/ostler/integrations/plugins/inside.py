@@ -2,11 +2,11 @@
 without a port and without a password."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import msgspec
+from ostler.integrations.plugins.relay import Fetch, HttpAnswer, HttpCall
 
 if TYPE_CHECKING:
     import httpx
@@ -17,31 +17,11 @@ QUEUED = 16
 
 Message = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]
-Headers = Sequence[tuple[str, str]]
-
-
-class HttpCall(msgspec.Struct, frozen=True):
-    """``path`` begins with a slash and has the query, percent-encoded."""
-
-    method: str
-    path: str
-    headers: Headers = ()
-    body: bytes = b""
-
-
-class HttpAnswer:
-    """``body`` yields the pieces as they come; close the answer when done."""
-
-    def __init__(self, status: int, headers: Headers, body: AsyncIterator[bytes]) -> None:
-        self.status, self.headers, self.body = status, headers, body
-        self.close: Callable[[], None] = lambda: None
-
-
-Fetch = Callable[[HttpCall], Awaitable[HttpAnswer]]
 
 
 async def fetch(app: App, call: HttpCall) -> HttpAnswer:
-    """The answer once its headers are there. Raises what the application raises before that."""
+    """The answer once its headers are there; ``call.url`` is a path. Raises what the application
+    raises before that."""
     exchange = _Exchange(call)
     task = asyncio.create_task(exchange.run(app))
     try:
@@ -49,9 +29,7 @@ async def fetch(app: App, call: HttpCall) -> HttpAnswer:
     except asyncio.CancelledError:
         task.cancel()
         raise
-    answer = HttpAnswer(exchange.status, exchange.headers, exchange.pieces())
-    answer.close = exchange.leave
-    return answer
+    return HttpAnswer(status=exchange.status, headers=exchange.headers, body=exchange)
 
 
 class _Exchange:
@@ -60,10 +38,11 @@ class _Exchange:
         self._gone = asyncio.Event()
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED)
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.status, self.headers = 500, []  # type: tuple[int, list[tuple[str, str]]]
+        self.status = 500
+        self.headers: dict[str, str] = {}
 
     async def run(self, app: App) -> None:
-        path, _, query = self._call.path.partition("?")
+        path, _, query = self._call.url.partition("?")
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -76,7 +55,7 @@ class _Exchange:
             "root_path": "",
             "headers": [
                 (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in self._call.headers
+                for name, value in self._call.headers.items()
             ],
             "client": ("127.0.0.1", 0),
             "server": ("ostler", 80),
@@ -99,10 +78,10 @@ class _Exchange:
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self.headers = [
-                (name.decode("latin-1"), value.decode("latin-1"))
+            self.headers = {
+                name.decode("latin-1"): value.decode("latin-1")
                 for name, value in message.get("headers", ())
-            ]
+            }
             self.started.set_result(None)
         elif message["type"] == "http.response.body" and message.get("body"):
             await self._put(message["body"])
@@ -116,14 +95,19 @@ class _Exchange:
         putting.cancel()
         gone.cancel()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        try:
-            while (piece := await self._queue.get()) is not None:
-                yield piece
-        finally:
-            self.leave()
+    # ── the body, for who asked ──────────────────────────────────────────────────────────────
 
-    def leave(self) -> None:
+    def __aiter__(self) -> "_Exchange":
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._queue.get()
+        if piece is None:
+            self._gone.set()
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
         """Nobody reads on: to the application the client has gone."""
         self._gone.set()
 
@@ -133,26 +117,28 @@ def http_client(fetch: Fetch, directory: str) -> "httpx.AsyncClient":
     import httpx
 
     class Body(httpx.AsyncByteStream):
-        def __init__(self, answer: HttpAnswer) -> None:
-            self._answer = answer
+        def __init__(self, pieces: Any) -> None:
+            self._pieces = pieces
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for piece in self._answer.body:
+            async for piece in self._pieces:
                 yield piece
 
         async def aclose(self) -> None:
-            self._answer.close()
+            await self._pieces.aclose()
 
     class Transport(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             call = HttpCall(
-                request.method,
-                request.url.raw_path.decode("ascii"),
-                [(name, value) for name, value in request.headers.items() if name != "host"],
-                await request.aread(),
+                method=request.method,
+                url=request.url.raw_path.decode("ascii"),
+                headers={name: value for name, value in request.headers.items() if name != "host"},
+                body=await request.aread(),
             )
             answer = await fetch(call)
-            return httpx.Response(answer.status, headers=list(answer.headers), stream=Body(answer))
+            return httpx.Response(
+                answer.status, headers=dict(answer.headers), stream=Body(answer.body)
+            )
 
     return httpx.AsyncClient(
         transport=Transport(),

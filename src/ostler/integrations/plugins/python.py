@@ -23,7 +23,6 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +139,8 @@ def _found(name: str) -> tuple[Any, str]:
     """(the module, or what an entry point names; the file it is in). Raises what importing does."""
     if not name.startswith(PREFIX):
         return modules.imported(name), name
+    from importlib.metadata import entry_points
+
     wanted = name.removeprefix(PREFIX)
     for entry in entry_points(group=GROUP, name=wanted):
         found = entry.load()
