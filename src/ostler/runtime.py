@@ -31,9 +31,8 @@ from ostler.integrations.plugins.hooks import HOOK_SECONDS, Hooks
 from ostler.integrations.plugins.inside import App as AsgiApp
 from ostler.integrations.plugins.inside import fetch as fetch_inside
 from ostler.integrations.plugins.inside import http_client
-from ostler.integrations.plugins.plugin import PluginError
+from ostler.integrations.plugins.plugin import Fetch, HttpAnswer, HttpCall, PluginError
 from ostler.integrations.plugins.python import PluginInput
-from ostler.integrations.plugins.relay import Fetch, HttpAnswer, HttpCall
 from ostler.integrations.plugins.sources import PluginSource
 from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals

@@ -466,3 +466,120 @@ def plugin(input):
             await ostler.get("/config")
         instance = await ostler.runtime.instance()
         assert "use it in a hook" in str(instance.loaded.warnings)
+
+
+# ── providers ─────────────────────────────────────────────────────────────────────────────────
+
+ACCOUNT = """
+import asyncio, json
+def authorize(inputs):
+    async def callback(code):
+        if code != "right":
+            return {"type": "failed"}
+        return {"type": "success", "access": "old", "refresh": "r", "expires": 1}
+    return {"url": "http://sign.in", "instructions": inputs["who"], "method": "code",
+            "callback": callback}
+
+async def loader(stored, provider):
+    kept = await stored()
+    assert kept["type"] == "oauth" and provider["id"] == "acme"
+    async def fetch(call):
+        import httpx
+        from ostler.integrations.plugins.plugin import HttpAnswer
+        # as a plugin does that renews its token with each call
+        token = (await stored())["access"]
+        client = httpx.AsyncClient(trust_env=False)
+        request = client.build_request(
+            call.method, call.url, content=call.body,
+            headers={**call.headers, "authorization": f"Bearer {token}-signed"},
+        )
+        answer = await client.send(request, stream=True)
+        return HttpAnswer(
+            status=answer.status_code, headers=dict(answer.headers), body=answer.aiter_bytes()
+        )
+    return {"apiKey": "", "fetch": fetch}
+
+async def models(provider, context):
+    found = dict(provider["models"])
+    found["more"] = {**found["m"], "id": "more", "name": "More"}
+    return found
+
+auth = {
+    "provider": "acme",
+    "loader": loader,
+    "methods": [
+        {"type": "oauth", "label": "Acme account", "authorize": authorize,
+         "prompts": [{"type": "text", "key": "who", "message": "Who are you?"}]},
+        {"type": "api", "label": "A key"},
+    ],
+}
+provider = {"id": "acme", "models": models}
+"""
+
+
+async def test_it_can_sign_in_to_a_provider_and_call_it(tmp_path: Path) -> None:
+    user_plugin(tmp_path, ACCOUNT)
+    async with serving(tmp_path, [text("hello")], titles=False) as ostler:
+        described = {
+            "npm": "@ai-sdk/openai-compatible",
+            "api": ostler.model.url,
+            "models": {"m": {"name": "M"}},
+        }
+        (ostler.root / "opencode.json").write_text(json.dumps({"provider": {"acme": described}}))
+        await ostler.post("/instance/dispose")
+        methods = (await ostler.get("/provider/auth"))["acme"]
+        assert [(m["type"], m["label"]) for m in methods] == [
+            ("oauth", "Acme account"),
+            ("api", "A key"),
+        ]
+        assert methods[0]["prompts"][0]["key"] == "who"
+        path = "/provider/acme/oauth"
+        assert await ostler.post(f"{path}/authorize", {"method": 1}) is None
+        for code, status in (("wrong", 400), ("right", 200)):
+            body = {"method": 0, "inputs": {"who": "me"}}
+            started = await ostler.post(f"{path}/authorize", body)
+            assert started == {
+                "url": "http://sign.in",
+                "instructions": "me",
+                "method": "code",
+            }
+            answer = await ostler.http.post(f"{path}/callback", json={"method": 0, "code": code})
+            assert answer.status_code == status
+        model = {"providerID": "acme", "modelID": "more"}
+        session = await ostler.create(title="Named")
+        assert texts(await ostler.prompt(session, model=model)) == "hello"
+        assert ostler.model.headers[-1]["authorization"] == "Bearer old-signed"
+        renewed = {"type": "oauth", "access": "new", "refresh": "r", "expires": 2}
+        assert (await ostler.http.put("/auth/acme", json=renewed)).status_code == 200
+        await ostler.prompt(session, model=model)
+        assert ostler.model.headers[-1]["authorization"] == "Bearer new-signed"
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("async def loader(stored, provider):\n    raise ValueError('no luck')\n", "no luck"),
+        ("def loader(stored, provider):\n    return 3\n", "not a dict"),
+        (
+            "async def loader(s, p):\n    async def fetch(call):\n        raise OSError('cut')\n"
+            "    return {'fetch': fetch}\n",
+            "cut",
+        ),
+    ],
+)
+async def test_one_that_cannot_call_the_provider_is_named(
+    tmp_path: Path, broken: str, said: str
+) -> None:
+    user_plugin(tmp_path, ACCOUNT + broken + "auth['loader'] = loader\n")
+    config = {"retry": {"attempts": 0}}
+    async with serving(tmp_path, [text("hello")], titles=False, config=config) as ostler:
+        described = {"api": ostler.model.url, "models": {"m": {"name": "M"}}}
+        (ostler.root / "opencode.json").write_text(json.dumps({"provider": {"acme": described}}))
+        await ostler.post("/instance/dispose")
+        await ostler.http.put(
+            "/auth/acme", json={"type": "oauth", "access": "a", "refresh": "r", "expires": 2}
+        )
+        model = {"providerID": "acme", "modelID": "m"}
+        answer = await ostler.prompt(await ostler.create(title="Named"), model=model)
+        message = answer["info"]["error"]["data"]["message"]
+        assert said in message

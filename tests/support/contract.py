@@ -71,6 +71,8 @@ def _is_observed(request: httpx.Request, status: int, body: Any) -> bool:
     if status == 400:  # {name, data: {message, …}}, not the document's tagged dialect
         data = body.get("data", {})
         return bool(body.get("name")) and isinstance(data.get("message"), str)
+    if request.url.path.endswith("/oauth/authorize") and body is None:
+        return True  # a way that ends in a key
     # A prompt with noReply is answered with itself.
     return (
         request.method == "POST"

@@ -11,7 +11,7 @@ from ostler.config.load import LoadedConfig
 from ostler.config.own_code import OwnCode
 from ostler.config.validate import Warning_
 from ostler.integrations.plugins.load import Loaded, load
-from ostler.integrations.plugins.plugin import Json, PluginTool, ToolCall
+from ostler.integrations.plugins.plugin import Json, Plugin, PluginTool, ToolCall
 from ostler.integrations.plugins.python import PluginInput, PythonPlugin
 from ostler.integrations.plugins.sources import PluginSource, wanted
 from ostler.tools import python
@@ -19,7 +19,7 @@ from ostler.tools.tool import Tool, ToolContext, ToolResult
 
 if TYPE_CHECKING:
     from ostler.integrations.plugins.extension import PluginExtension
-    from ostler.integrations.plugins.host import HostPlugin, PluginHost
+    from ostler.integrations.plugins.host import PluginHost
 
 ENDINGS = (".ts", ".js")
 """Of tool files that are the host's (OpenCode 1.18)."""
@@ -43,12 +43,7 @@ class Plugins(msgspec.Struct):
 
     def extensions(self) -> "list[PluginExtension]":
         """What they do for providers."""
-        if self.loaded.host is None:
-            return []
-        from ostler.integrations.plugins.host import HostPlugin
-
-        hosted = (plugin for plugin in self.loaded.plugins if isinstance(plugin, HostPlugin))
-        return [extension for plugin in hosted for extension in _extensions(plugin)]
+        return [extension for plugin in self.loaded.plugins for extension in _extensions(plugin)]
 
 
 async def open_plugins(
@@ -144,7 +139,9 @@ def _tool(tool: PluginTool) -> Tool:
     return Tool(tool.id, tool.description, run, lambda: tool.parameters)
 
 
-def _extensions(plugin: "HostPlugin") -> "Sequence[PluginExtension]":
+def _extensions(plugin: Plugin) -> "Sequence[PluginExtension]":
+    if not (plugin.auth or plugin.providers):
+        return []
     from ostler.integrations.plugins.extension import PluginExtension
 
     auths = {auth.provider: auth for auth in plugin.auth}

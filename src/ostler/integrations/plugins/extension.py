@@ -2,13 +2,21 @@
 transport, models."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable
+from typing import Literal, TypeVar
 
 import msgspec
 
-from ostler.integrations.plugins.plugin import Json, PluginError
-from ostler.integrations.plugins.relay import Fetch, HttpAnswer, HttpCall
+from ostler.integrations.plugins.plugin import (
+    Auths,
+    Fetch,
+    HttpAnswer,
+    HttpCall,
+    Json,
+    Method,
+    PluginError,
+    Providers,
+)
 from ostler.models.extension import Access, ExtensionError, Kept
 from ostler.models.oauth import PERSON_SECONDS, SignInError, Started
 from ostler.schema.auth import ApiAuth, Auth, OAuth
@@ -19,51 +27,6 @@ SECONDS = 60.0
 """How long a plugin may take for anything but waiting for a person."""
 
 T = TypeVar("T")
-
-
-class Method(Protocol):
-    @property
-    def type(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def prompts(self) -> Sequence[Json]: ...
-    @property
-    def authorize(self) -> bool: ...
-
-
-class Options(Protocol):
-    """What a plugin's loader gave."""
-
-    options: Json
-
-    @property
-    def has_fetch(self) -> bool: ...
-
-    async def fetch(self, call: HttpCall) -> HttpAnswer: ...
-
-
-class Auths(Protocol):
-    """A plugin's ``auth`` hook (``signin.PluginAuth``)."""
-
-    provider: str
-    has_loader: bool
-
-    @property
-    def methods(self) -> Sequence[Method]: ...
-
-    async def authorize(self, method: int, inputs: dict[str, str] | None = None) -> Json: ...
-    async def callback(self, handle: int, code: str | None = None) -> Json: ...
-    async def load(self, stored: Any, provider: Json) -> Options: ...
-
-
-class Providers(Protocol):
-    """A plugin's ``provider`` hook (``signin.PluginProvider``)."""
-
-    id: str
-    has_models: bool
-
-    async def models(self, provider: Json, auth: Json | None) -> Json: ...
 
 
 class PluginExtension:

@@ -18,13 +18,14 @@ import msgspec
 
 from ostler.integrations.plugins import packages, process, runtimes
 from ostler.integrations.plugins.plugin import (
+    Fetch,
     Json,
     PluginError,
     PluginRefused,
     PluginTool,
     ToolCall,
 )
-from ostler.integrations.plugins.relay import Bodies, Fetch
+from ostler.integrations.plugins.relay import Bodies
 from ostler.integrations.plugins.rpc import Peer, Refusal, Thrown
 from ostler.integrations.plugins.signin import PluginAuth, PluginProvider, Stored
 from ostler.schema.errors import ToolError

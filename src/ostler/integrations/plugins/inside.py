@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from ostler.integrations.plugins.relay import Fetch, HttpAnswer, HttpCall
+from ostler.integrations.plugins.plugin import Fetch, HttpAnswer, HttpCall
 
 if TYPE_CHECKING:
     import httpx

@@ -1,7 +1,7 @@
 """What a plugin is to the engine, whatever it is written in."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -50,6 +50,72 @@ class PluginTool(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[Json, ToolCall], Awaitable[Any]]
 
 
+class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
+    """``url`` is a path with its query where the call is for Ostler's own API, and absolute where
+    it is for a model provider. Names of headers are in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+
+class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """``body`` is read once; closing it (``aclose``, where it has that) ends the exchange."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+
+
+Fetch = Callable[[HttpCall], Awaitable[HttpAnswer]]
+
+
+class Method(Protocol):
+    @property
+    def type(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def prompts(self) -> Sequence[Json]: ...
+    @property
+    def authorize(self) -> bool: ...
+
+
+class Options(Protocol):
+    """What a plugin's loader gave."""
+
+    options: Json
+
+    @property
+    def has_fetch(self) -> bool: ...
+
+    async def fetch(self, call: HttpCall) -> HttpAnswer: ...
+
+
+class Auths(Protocol):
+    """A plugin's ``auth`` hook (``signin.PluginAuth``)."""
+
+    provider: str
+    has_loader: bool
+
+    @property
+    def methods(self) -> Sequence[Method]: ...
+
+    async def authorize(self, method: int, inputs: dict[str, str] | None = None) -> Json: ...
+    async def callback(self, handle: int, code: str | None = None) -> Json: ...
+    async def load(self, stored: Any, provider: Json) -> Options: ...
+
+
+class Providers(Protocol):
+    """A plugin's ``provider`` hook (``signin.PluginProvider``)."""
+
+    id: str
+    has_models: bool
+
+    async def models(self, provider: Json, auth: Json | None) -> Json: ...
+
+
 class Plugin(Protocol):
     """``name`` is the package or file; ``hooks`` are the names of the hooks it has."""
 
@@ -59,6 +125,10 @@ class Plugin(Protocol):
     def hooks(self) -> frozenset[str]: ...
     @property
     def tools(self) -> Sequence[PluginTool]: ...
+    @property
+    def auth(self) -> Sequence[Auths]: ...
+    @property
+    def providers(self) -> Sequence[Providers]: ...
 
     async def call(self, hook: str, input: Json, output: Json) -> Json:
         """Call one hook; the output as the plugin left it. Raises PluginRefused with what the hook

@@ -10,7 +10,8 @@
 A module's public functions that are called like a hook (dots as underscores) are its hooks. One
 that needs to know where it works, or has options, has a function ``plugin`` in place of them: it
 gets a ``PluginInput`` and returns hooks by name. ``tool`` (there, or as a variable of the module)
-holds tools by id: functions with type hints and a docstring.
+holds tools by id: functions with type hints and a docstring; python_auth.py describes ``auth`` and
+``provider``.
 
 Hooks get ``(input, output)`` as the reference's do and change ``output``; ``event``, ``config`` and
 ``dispose`` have one argument or none. Those that are no coroutines run in a thread.
@@ -31,6 +32,7 @@ import msgspec
 from ostler.integrations import modules
 from ostler.integrations.plugins.names import HOOKS
 from ostler.integrations.plugins.plugin import Json, PluginError, PluginRefused, PluginTool
+from ostler.integrations.plugins.python_auth import PythonAuth, PythonProvider
 
 if TYPE_CHECKING:
     import httpx
@@ -61,12 +63,20 @@ class PluginInput(msgspec.Struct, frozen=True):
 
 
 class PythonPlugin:
-    """``functions`` are its tools by id, as written. See ``Plugin`` for the rest."""
+    """``functions`` are its tools by id, as written; ``auth`` and ``providers`` are its hooks of
+    these names. See ``Plugin`` for the rest."""
 
     def __init__(
-        self, name: str, path: str, hooks: Mapping[str, Function], functions: Mapping[str, Function]
+        self,
+        name: str,
+        path: str,
+        hooks: Mapping[str, Function],
+        functions: Mapping[str, Function],
+        auth: Sequence[PythonAuth] = (),
+        providers: Sequence[PythonProvider] = (),
     ) -> None:
         self.name, self.path, self.functions = name, path, dict(functions)
+        self.auth, self.providers = list(auth), list(providers)
         self._hooks = dict(hooks)
         self.hooks = frozenset(hooks)
         self.tools: Sequence[PluginTool] = ()
@@ -123,6 +133,8 @@ def load(name: str, input: Callable[[], PluginInput]) -> PythonPlugin:
         module, path = _found(name)
         hooks = _hooks_of(module, input)
         functions = _tools_of(hooks.pop("tool", None), name)
+        auth = [PythonAuth(described) for described in [hooks.pop("auth", None)] if described]
+        providers = [PythonProvider(d) for d in [hooks.pop("provider", None)] if d]
     except BaseException as e:
         if isinstance(e, KeyboardInterrupt | asyncio.CancelledError | PluginError):
             raise
@@ -132,7 +144,8 @@ def load(name: str, input: Callable[[], PluginInput]) -> PythonPlugin:
     unknown = sorted(set(hooks) - set(HOOKS))
     if unknown:
         log.warning("plugin %s: no such hook: %s", name, ", ".join(unknown))
-    return PythonPlugin(name, path, {k: v for k, v in hooks.items() if k in HOOKS}, functions)
+    known = {k: v for k, v in hooks.items() if k in HOOKS}
+    return PythonPlugin(name, path, known, functions, auth, providers)
 
 
 def _found(name: str) -> tuple[Any, str]:
@@ -164,13 +177,13 @@ def _hooks_of(found: Any, input: Callable[[], PluginInput]) -> dict[str, Any]:
         return dict(hooks)
     names = {hook.replace(".", "_"): hook for hook in HOOKS}
     hooks = {names[name]: value for name, value in vars(found).items() if name in names}
-    tools = getattr(found, "tool", None)
-    if not hooks and not tools:
+    others = {name: getattr(found, name, None) for name in ("tool", "auth", "provider")}
+    if not hooks and not any(others.values()):
         raise PluginError(
             f"plugin {found.__name__} has no hook: name a function after one, such as "
             "tool_execute_before, or define plugin(input)"
         )
-    return {**hooks, "tool": tools}
+    return {**hooks, **others}
 
 
 def _tools_of(tools: Any, name: str) -> dict[str, Function]:

@@ -4,34 +4,11 @@ when its reader asks for it."""
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
-
-from ostler.integrations.plugins.plugin import Json
+from ostler.integrations.plugins.plugin import Fetch, HttpCall, Json
 from ostler.integrations.plugins.rpc import Peer
-
-
-class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
-    """``url`` is a path with its query where the call is for Ostler's own API, and absolute where
-    it is for a model provider. Names of headers are in lower case."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = {}
-    body: bytes = b""
-
-
-class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """``body`` is read once; closing it (``aclose``, where it has that) ends the exchange."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: AsyncIterator[bytes]
-
-
-Fetch = Callable[[HttpCall], Awaitable[HttpAnswer]]
 
 
 class Bodies:

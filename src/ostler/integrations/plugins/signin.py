@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ostler.integrations.plugins.plugin import Json, PluginError
-from ostler.integrations.plugins.relay import HttpAnswer, HttpCall, pulled
+from ostler.integrations.plugins.plugin import HttpAnswer, HttpCall, Json, PluginError
+from ostler.integrations.plugins.relay import pulled
 from ostler.integrations.plugins.rpc import Peer
 
 if TYPE_CHECKING:
