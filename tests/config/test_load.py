@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ostler.config import LoadedConfig, Paths, changed, default_paths, load, load_global
+from ostler.config.references import reference_folders
 from ostler.schema.errors import ConfigError, ConfigInvalidError, ConfigJsonError
 
 
@@ -144,7 +145,7 @@ def test_what_is_not_json(home: Home, written: str, says: str) -> None:
         ('{"permission": {"bash": "maybe"}}', "permission.bash"),
         ('{"provider": {"p": {"models": {"m": {"limit": {"context": "x"}}}}}}', "limit.context"),
         ('{"permissions": {}}', 'use "permission"'),
-        ("[]", "expected an object"),
+        ("[]", "Expected an object"),
     ],
 )
 def test_what_is_no_configuration(home: Home, written: str, says: str) -> None:
@@ -241,3 +242,81 @@ def test_front_matter_with_a_mistake_names_the_file(home: Home) -> None:
     except ConfigError as e:
         told = str(e)
     assert "bad.md" in told
+
+
+def test_a_mistake_in_front_matter_has_its_line(home: Home) -> None:
+    home.write("project/.opencode/agent/bad.md", "---\nmode: all\ntools: Read, Bash\n---\nx\n")
+    with pytest.raises(ConfigInvalidError, match=r"bad\.md\n.*tools \(line 3"):
+        home.load()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [{"model": None}, {"agent": {"x": {"prompt": None}}}, {"mcp": {"a": {"command": ["x"]}}}],
+)
+def test_what_says_nothing_is_refused(home: Home, written: Any) -> None:
+    home.write("project/opencode.json", written)
+    with pytest.raises(ConfigInvalidError, match="line 1"):
+        home.load()
+
+
+def test_a_mode_of_the_wrong_shape_is_passed_over(home: Home) -> None:
+    home.write("project/.opencode/mode/bad.md", "---\ntemperature: warm\n---\nx\n")
+    home.write("project/.opencode/mode/good.md", "It is night.")
+    loaded = home.load()
+    assert [a.mode for a in (loaded.config.agent or {}).values()] == ["primary"]
+    assert any("bad.md" in warning.file for warning in loaded.warnings)
+
+
+def test_a_later_switch_outweighs_an_earlier_rule(home: Home) -> None:
+    home.write("project/opencode.json", {"agent": {"x": {"permission": {"edit": "allow"}}}})
+    home.write("project/.opencode/agent/x.md", "---\ntools: {write: false}\n---\n")
+    agent = (home.load().config.agent or {})["x"]
+    assert agent.permission == {"edit": "deny"}
+
+
+def test_spellings_of_the_next_version(home: Home) -> None:
+    home.write(
+        "project/opencode.json",
+        {
+            "agents": {
+                "x": {"system": "s", "model": "a/b#high", "disabled": False},
+                "y": {"system": 5},
+            },
+            "commands": {"c": {"template": "t", "model": "a/b#low"}},
+            "mcp": {
+                "servers": {"m": {"type": "local", "command": ["m"], "disabled": True}},
+                "timeout": {"catalog": 5000, "execution": 5000},
+            },
+        },
+    )
+    loaded = home.load()
+    config = loaded.config
+    (agent,) = (config.agent or {}).values()
+    assert (agent.prompt, agent.model, agent.variant) == ("s", "a/b", "high")
+    assert (config.command or {})["c"].variant == "low"
+    assert (config.mcp or {})["m"].enabled is False
+    assert config.experimental
+    assert config.experimental.mcp_timeout == 5000
+    assert any("agents.y" in warning.message for warning in loaded.warnings)
+
+
+def test_what_nobody_knows_is_not_shown(home: Home) -> None:
+    home.write("project/opencode.json", {"hooks": {}, "agent": {"x": {"verbosity": "low"}}})
+    raw = home.load().raw
+    assert "hooks" not in raw
+    assert raw["agent"]["x"]["options"] == {"verbosity": "low"}
+
+
+def test_references_start_where_they_are_written(home: Home) -> None:
+    home.write("project/opencode.json", {"references": {"a": "./docs", "r": "owner/repository"}})
+    home.write("project/.opencode/opencode.json", {"references": {"b": {"path": "../sea"}}})
+    folders = reference_folders(home.load(), str(home.project), str(home.home))
+    assert folders == {"a": f"{home.project}/docs", "b": f"{home.project}/sea"}
+
+
+def test_plugins_that_lie_in_a_folder(home: Home) -> None:
+    for name in ("plugin/a.ts", "plugins/b.js", "plugin/c.mjs", "plugin/deep/d.ts"):
+        home.write(f"project/.opencode/{name}", "")
+    folder = f"file://{home.project}/.opencode"
+    assert home.load().config.plugin == [f"{folder}/plugin/a.ts", f"{folder}/plugins/b.js"]

@@ -8,9 +8,13 @@ from typing import Any
 
 import msgspec
 
-from ostler.config.markdown import FrontMatterError, read_entry
+from ostler.config import legacy
+from ostler.config.front_matter import FrontMatterError
+from ostler.config.markdown import Entry, read_entry
 from ostler.config.merge import Raw
-from ostler.config.validate import Warning_, check
+from ostler.config.validate import Warning_, check, known_only
+from ostler.schema.config import AgentConfig, CommandConfig
+from ostler.schema.errors import ConfigInvalidError
 
 AGENT_FOLDERS = ("agent", "agents")
 MODE_FOLDERS = ("mode", "modes")
@@ -33,11 +37,14 @@ def read_folder(folder: str) -> Found:
     wrong shape."""
     found = Found({}, {}, [])
     for file, name in _files(folder, COMMAND_FOLDERS, nested=True):
-        _add(found, "command", name, file, "template")
+        _add(found, "command", file, _command, name)
     for file, name in _files(folder, AGENT_FOLDERS, nested=True):
-        _add(found, "agent", name, file, "prompt")
+        _add(found, "agent", file, _agent, name)
     for file, name in _files(folder, MODE_FOLDERS, nested=False):
-        _add(found, "agent", name, file, "prompt", {"mode": "primary"})
+        try:
+            _add(found, "agent", file, _mode, name)
+        except ConfigInvalidError as e:  # OpenCode 1.18 passes over modes of the wrong shape
+            found.warnings.append(Warning_(file, 0, f"mode left out: {e}"))
     plugins = in_folders(folder, PLUGIN_FOLDERS, PLUGIN_ENDINGS)
     if plugins:
         found.raw["plugin"] = [Path(file).as_uri() for file in plugins]
@@ -62,27 +69,40 @@ def in_folders(folder: str, names: Sequence[str], endings: tuple[str, ...]) -> l
     return found
 
 
-def _add(
-    found: Found, noun: str, name: str, file: str, body: str, fixed: dict[str, Any] | None = None
-) -> None:
+def _add(found: Found, noun: str, file: str, read: Any, name: str) -> None:
     try:
-        with open(file, encoding="utf-8") as source:
+        with open(file, encoding="utf-8", newline="") as source:
             entry = read_entry(source.read())
     except (OSError, UnicodeDecodeError, FrontMatterError) as e:
         found.warnings.append(Warning_(file, 0, f"{noun} left out: {e}"))
         return
-    fields = dict(entry.fields)
-    if noun == "agent":
-        name = str(fields.pop("name", None) or name)
-        if entry.body:
-            fields["prompt"] = entry.body
-    else:
-        fields[body] = entry.body
-    fields.update(fixed or {})
-    fields = {k: v for k, v in fields.items() if v is not None}
-    check({noun: {name: fields}}, file)
+    if entry.problem is not None:
+        message = f"its front matter is passed over: {entry.problem}"
+        found.warnings.append(Warning_(file, 0, message))
+    name, fields = read(entry, file, name)
     found.raw.setdefault(noun, {})[name] = fields
     found.files[f"{noun}.{name}"] = file
+
+
+def _command(entry: Entry, file: str, name: str) -> tuple[str, Raw]:
+    fields = {"name": name, **entry.fields, "template": entry.body}
+    _check(fields, CommandConfig, entry, file)
+    return str(fields["name"]), known_only(fields, CommandConfig)
+
+
+def _agent(entry: Entry, file: str, name: str) -> tuple[str, Raw]:
+    fields = {"name": name, **entry.fields, "prompt": entry.body}
+    _check(fields, AgentConfig, entry, file)
+    return str(fields["name"]), legacy.normalise_agent(fields)
+
+
+def _mode(entry: Entry, file: str, name: str) -> tuple[str, Raw]:
+    name, fields = _agent(entry, file, name)
+    return name, {**fields, "mode": "primary"}
+
+
+def _check(fields: Raw, kind: type, entry: Entry, file: str) -> None:
+    check(fields, file, kind=kind, places=entry.places)
 
 
 def _files(folder: str, names: tuple[str, ...], nested: bool) -> Iterator[tuple[str, str]]:

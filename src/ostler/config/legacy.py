@@ -7,98 +7,51 @@ from typing import Any
 
 import msgspec
 
+from ostler.config import newer
 from ostler.config.merge import Raw, deep_merge
 from ostler.config.paths import username
-from ostler.config.validate import Warning_
+from ostler.config.validate import Issue, Warning_, invalid
 from ostler.schema.config import AgentConfig
-from ostler.schema.errors import ConfigInvalidError
 
 _AGENT_KEYS = frozenset(AgentConfig.__struct_fields__)
 _MOVED_TO_TUI = ("theme", "keybinds", "tui")
-_DROPPED = ("plugins", "providers", "websearch", "warming")
 _EDITING = ("write", "edit", "patch")
 
 
-def normalise_file(raw: Raw, file: str) -> tuple[Raw, list[Warning_]]:
-    """One file's object in present spelling. Raises ConfigInvalidError."""
+def normalise_file(raw: Raw, file: str, text: str | None = None) -> tuple[Raw, list[Warning_]]:
+    """One file's object in present spelling; ``text`` is what it was parsed from. Raises
+    ConfigInvalidError."""
     if not isinstance(raw, dict):
-        raise ConfigInvalidError(f"{file}: expected an object, got {_kind(raw)}", file)
-    if "permissions" in raw:
-        raise ConfigInvalidError(
-            f'{file}: the key "permissions" is not supported; use "permission"', file
-        )
+        raise invalid([Issue(f"Expected an object, got {_kind(raw)}", ())], file, text)
     result = dict(raw)
     warnings = [
         Warning_(file, 0, f"{key} belongs in tui.json; it is ignored here")
         for key in _MOVED_TO_TUI
         if result.pop(key, None) is not None
     ]
-    warnings += [
-        Warning_(file, 0, f"{key} is not supported and ignored")
-        for key in _DROPPED
-        if result.pop(key, None) is not None
-    ]
-    _rename(result, "snapshots", "snapshot")
-    _rename(result, "media", "attachment")
-    _rename(result, "agents", "agent")
-    _rename(result, "commands", "command")
-    if isinstance(result.get("skills"), list):
-        result["skills"] = _skills(result["skills"])
-    _mcp(result)
-    _model(result)
-    _experimental(result)
-    _compaction(result)
-    return result, warnings
+    result, more = newer.older(result, file, text)
+    return result, [*warnings, *more]
 
 
-def _rename(raw: Raw, newer: str, known: str) -> None:
-    if newer in raw:
-        raw.setdefault(known, raw.pop(newer))
+def normalise_agents(raw: Raw) -> Raw:
+    """A checked file's object with its agents and modes brought to present spelling. This is done
+    before layers are merged: a switch of a later one outweighs a rule of an earlier one."""
+    return {
+        key: {name: normalise_agent(entry) for name, entry in value.items()}
+        if key in ("agent", "mode")
+        else value
+        for key, value in raw.items()
+    }
 
 
-def _skills(entries: list[Any]) -> Raw:
-    urls = [e for e in entries if isinstance(e, str) and "://" in e]
-    return {"paths": [e for e in entries if e not in urls], "urls": urls}
-
-
-def _mcp(raw: Raw) -> None:
-    mcp = raw.get("mcp")
-    if isinstance(mcp, dict) and isinstance(mcp.get("servers"), dict) and "type" not in mcp:
-        timeout = mcp.get("timeout")
-        raw["mcp"] = {
-            name: {**({"timeout": timeout} if timeout else {}), **server}
-            for name, server in mcp["servers"].items()
-        }
-
-
-def _model(raw: Raw) -> None:
-    """``provider/model#variant`` or ``{providerID, modelID}`` as ``provider/model``."""
-    model = raw.get("model")
-    if isinstance(model, dict) and {"providerID", "modelID"} <= set(model):
-        raw["model"] = f"{model['providerID']}/{model['modelID']}"
-    elif isinstance(model, str) and "#" in model:
-        raw["model"] = model.partition("#")[0]
-
-
-def _experimental(raw: Raw) -> None:
-    experimental = raw.get("experimental")
-    if isinstance(experimental, dict) and "subagent_depth" in experimental:
-        raw["experimental"] = {k: v for k, v in experimental.items() if k != "subagent_depth"}
-        raw.setdefault("subagent_depth", experimental["subagent_depth"])
-
-
-def _compaction(raw: Raw) -> None:
-    """``keep.tokens`` and ``buffer`` are preserve_recent_tokens and reserved."""
-    compaction = raw.get("compaction")
-    if not isinstance(compaction, dict):
-        return
-    compaction = dict(compaction)
-    keep = compaction.pop("keep", None)
-    if isinstance(keep, dict) and "tokens" in keep:
-        compaction.setdefault("preserve_recent_tokens", keep["tokens"])
-    if "buffer" in compaction:
-        compaction.setdefault("reserved", compaction.pop("buffer"))
-    raw["compaction"] = compaction
+def normalise_agent(entry: Raw) -> Raw:
+    """Own keys are options (and stay where they are), switches are rules, maxSteps is steps."""
+    own = {k: v for k, v in entry.items() if k not in _AGENT_KEYS}
+    agent = {**entry, "options": {**(entry.get("options") or {}), **own}}
+    agent["permission"] = _under(entry.get("tools"), entry.get("permission")) or {}
+    if "maxSteps" in entry:
+        agent.setdefault("steps", entry["maxSteps"])
+    return agent
 
 
 def finish(raw: Raw, environment: Mapping[str, str]) -> tuple[Raw, list[Warning_]]:
@@ -106,12 +59,11 @@ def finish(raw: Raw, environment: Mapping[str, str]) -> tuple[Raw, list[Warning_
     result = dict(raw)
     warnings: list[Warning_] = []
     agents = dict(result.get("agent") or {})
-    for name, mode in (result.pop("mode", None) or {}).items():
+    for name, mode in (result.get("mode") or {}).items():
         agents[name] = deep_merge(agents.get(name, {}), {**mode, "mode": "primary"})
-    agents = {name: _agent(entry) for name, entry in agents.items()}
     if agents:
         result["agent"] = agents
-    permission = _under(result.pop("tools", None), result.get("permission"))
+    permission = _under(result.get("tools"), result.get("permission"))
     override = environment.get("OPENCODE_PERMISSION")
     if override:
         try:
@@ -123,7 +75,7 @@ def finish(raw: Raw, environment: Mapping[str, str]) -> tuple[Raw, list[Warning_
             permission = deep_merge(permission, _as_object(decoded))
     if permission is not None:
         result["permission"] = permission
-    if result.pop("autoshare", None) and "share" not in result:
+    if result.get("autoshare") and "share" not in result:
         result["share"] = "auto"
     result.setdefault("username", username())
     for variable, key in (("AUTOCOMPACT", "auto"), ("PRUNE", "prune")):
@@ -132,29 +84,16 @@ def finish(raw: Raw, environment: Mapping[str, str]) -> tuple[Raw, list[Warning_
     return result, warnings
 
 
-def _agent(entry: Raw) -> Raw:
-    """Unknown keys become options; switches become rules; maxSteps is steps."""
-    agent = {k: v for k, v in entry.items() if k in _AGENT_KEYS}
-    own = {k: v for k, v in entry.items() if k not in _AGENT_KEYS}
-    if own:
-        agent["options"] = {**own, **(agent.get("options") or {})}
-    if "maxSteps" in agent:
-        agent.setdefault("steps", agent.pop("maxSteps"))
-    tools = agent.pop("tools", None)
-    permission = _under(tools, agent.get("permission"))
-    if permission is not None:
-        agent["permission"] = permission
-    return agent
-
-
 def _under(tools: Any, permission: Any) -> Any:
     """Tool switches as rules, below the explicit ones."""
+    if permission is not None:
+        permission = _as_object(permission)
     if not isinstance(tools, dict) or not tools:
         return permission
     rules: Raw = {}
     for tool, on in tools.items():
         rules["edit" if tool in _EDITING else tool] = "allow" if on else "deny"
-    return deep_merge(rules, _as_object(permission))
+    return deep_merge(rules, permission or {})
 
 
 def _as_object(permission: Any) -> Raw:

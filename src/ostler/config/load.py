@@ -16,7 +16,7 @@ from ostler.config.jsonc import Path, Position, locate, parse
 from ostler.config.merge import Raw, merge
 from ostler.config.paths import Paths
 from ostler.config.substitute import substitute
-from ostler.config.validate import Warning_, check, convert, unknown_keys
+from ostler.config.validate import Warning_, check, convert, known_only, unknown_keys
 from ostler.schema.config import Config
 from ostler.schema.errors import ConfigError
 
@@ -96,7 +96,8 @@ def load(
         loading.text(content, "OPENCODE_CONFIG_CONTENT", directory)
     for file in plan.after:
         loading.file(file)
-    raw, warnings = legacy.finish(loading.merged, environment)
+    merged, warnings = legacy.finish(loading.merged, environment)
+    raw: Raw = known_only(merged, Config)
     return LoadedConfig(
         config=convert(raw),
         raw=raw,
@@ -153,8 +154,9 @@ class _Loading:
 
     def text(self, text: str, name: str, directory: str, project: bool = False) -> None:
         resolved = substitute(text, name, directory, self._environment, self._paths.home)
-        raw, warnings = legacy.normalise_file(parse(resolved, name), name)
+        raw, warnings = legacy.normalise_file(parse(resolved, name), name, text)
         check(raw, name, text)
+        raw = legacy.normalise_agents(raw)
         self.warnings += [*warnings, *unknown_keys(raw, name, text)]
         self.add(Source(name, legacy.absolute_plugins(raw, name), text, project))
 

@@ -1,58 +1,78 @@
-"""Markdown entries: front matter and body."""
+"""Markdown entries: front matter and body, told apart as OpenCode 1.18 does."""
 
 import re
 from typing import Any
 
 import msgspec
 
-_FRONT = re.compile(r"^\ufeff?---[ \t]*\r?\n(.*?)(?:\r?\n)?^---[ \t]*(?:\r?\n|$)", re.DOTALL | re.M)
+from ostler.config import front_matter
+from ostler.config.front_matter import FrontMatterError, NoKeysError
+from ostler.config.jsonc import Path, Position
 
-
-class FrontMatterError(ValueError):
-    """The front matter is not YAML, even after the usual repair."""
+_FENCE = "---"
+_ENTRY = re.compile(r"^([A-Za-z_]\w*)\s*:\s*(.*)$", re.ASCII)
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """``fields`` of the front matter, ``body`` without surrounding blank lines."""
+    """``fields`` of the front matter, and what follows it. ``problem``: why the front matter
+    says nothing."""
 
     fields: dict[str, Any]
-    body: str
+    text: str
+    front: str = ""
+    problem: str | None = None
+
+    @property
+    def body(self) -> str:
+        """Without surrounding blank lines."""
+        return self.text.strip()
+
+    def places(self) -> dict[Path, Position]:
+        """Where each key stands in the file."""
+        return front_matter.places(self.front, 1)
 
 
 def read_entry(text: str) -> Entry:
-    """Raises FrontMatterError. A file without front matter has no fields."""
-    match = _FRONT.match(text)
-    if match is None:
-        return Entry({}, text.strip())
-    return Entry(_fields(match[1]), text[match.end() :].strip())
-
-
-def _fields(front: str) -> dict[str, Any]:
-    import yaml  # costs 30 ms: only where there is front matter
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    """A file without front matter has no fields. One whose front matter is no YAML, with nothing in
+    it that the usual repair would mend, is all text (OpenCode 1.18). Raises FrontMatterError where
+    the repair did not help."""
+    text = text.removeprefix("\ufeff")
+    front, rest = _split(text)
+    if front is None:
+        return Entry({}, text)
     try:
-        loaded = yaml.load(front, Loader=loader)
-    except yaml.YAMLError:
-        try:
-            loaded = yaml.load(_repaired(front), Loader=loader)
-        except yaml.YAMLError as e:
-            raise FrontMatterError(" ".join(str(e).split())) from None
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        raise FrontMatterError("the front matter is not a list of keys and values")
-    return {str(key): value for key, value in loaded.items()}
+        return Entry(front_matter.read(front), rest, front)
+    except NoKeysError as e:
+        return Entry({}, rest, front, problem=str(e))
+    except FrontMatterError as e:
+        repaired = _repaired(front)
+        if repaired == front:
+            return Entry({}, text, problem=str(e))
+        return Entry(front_matter.read(repaired), rest, front)
+
+
+def _split(text: str) -> tuple[str | None, str]:
+    """(front matter, the rest). Front matter that does not end takes up the whole file."""
+    first, newline, rest = text.partition("\n")
+    if first.rstrip() != _FENCE or not newline:
+        return None, text
+    end = f"\n{rest}".find(f"\n{_FENCE}")
+    if end < 0:
+        return rest, ""
+    body = rest[end + len(_FENCE) :]
+    return rest[:end], body.removeprefix("\r").removeprefix("\n")
 
 
 def _repaired(front: str) -> str:
-    """Plain values that hold a colon as block text: ``description: use it: now`` (OpenCode 1.18
-    forgives this)."""
+    """Values that hold a colon as block text: ``description: use it: now``. Other agents' files
+    have them, and OpenCode 1.18 forgives them."""
     lines = []
-    for line in front.split("\n"):
-        match = re.match(r"^([A-Za-z_][\w-]*):\s+(\S.*?)\s*$", line)
-        if match and ":" in match[2] and match[2][0] not in "\"'|>[{&*!":
-            lines += [f"{match[1]}: |-", f"  {match[2]}"]
+    for line in front.splitlines():
+        entry = _ENTRY.match(line)
+        value = entry[2].strip() if entry else ""
+        if entry and ":" in value and value[0] not in "\"'":
+            lines += [f"{entry[1]}: |-", f"  {value}"]
         else:
             lines.append(line)
-    return "\n".join(lines)
+    repaired = "\n".join(lines)
+    return front if repaired == "\n".join(front.splitlines()) else repaired

@@ -4,12 +4,13 @@ expected, and warnings for keys nobody knows."""
 import difflib
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, get_args, get_origin
 
 import msgspec
 
-from ostler.config.jsonc import Path, locate
+from ostler.config.jsonc import Path, Position, locate
 from ostler.schema.config import AgentConfig, Config
 from ostler.schema.errors import ConfigInvalidError
 
@@ -27,14 +28,41 @@ class Warning_(msgspec.Struct, frozen=True):
     message: str
 
 
-def check(raw: Any, file: str, text: str | None = None) -> None:
-    """Raises ConfigInvalidError when ``raw`` is not a configuration. ``text`` is what it was parsed
-    from, for line numbers."""
+def check(
+    raw: Any,
+    file: str,
+    text: str | None = None,
+    *,
+    kind: Any = Config,
+    places: Callable[[], Mapping[Path, Position]] | None = None,
+) -> None:
+    """Raises ConfigInvalidError when ``raw`` is not of a ``kind``. ``text`` is what it was parsed
+    from, for line numbers, or ``places`` has them."""
+    issues: list[Issue] = []
     try:
-        msgspec.convert(raw, Config)
+        msgspec.convert(raw, kind)
     except msgspec.ValidationError:
-        issues = list(_issues(raw, Config, ()))
-        raise _invalid(issues, file, text) from None
+        issues = list(_issues(raw, kind, ()))
+    issues += _nulls(raw, kind, ()) if _holds_null(raw) else ()
+    if kind is Config and not issues:
+        issues = list(_server_issues(raw.get("mcp")))
+    if issues:
+        raise invalid(issues, file, text, places() if places else None)
+
+
+def known_only(value: Any, hint: Any) -> Any:
+    """The value without keys that have no meaning; an agent's own keys stay."""
+    for option in _options(hint):
+        if isinstance(value, dict) and _is_struct(option):
+            if option is AgentConfig:
+                return value
+            hints = _hints(option)
+            return {k: known_only(v, hints[k]) for k, v in value.items() if k in hints}
+        if isinstance(value, dict) and get_origin(option) is dict:
+            return {k: known_only(v, get_args(option)[1]) for k, v in value.items()}
+        if isinstance(value, list) and get_origin(option) is list:
+            return [known_only(v, get_args(option)[0]) for v in value]
+    return value
 
 
 def convert(raw: dict[str, Any]) -> Config:
@@ -42,7 +70,8 @@ def convert(raw: dict[str, Any]) -> Config:
     try:
         return msgspec.convert(raw, Config)
     except msgspec.ValidationError:
-        raise _invalid(list(_issues(raw, Config, ())), "the merged configuration", None) from None
+        issues = list(_issues(raw, Config, ()))
+        raise invalid(issues, "the merged configuration", None) from None
 
 
 def unknown_keys(raw: Any, file: str, text: str | None = None) -> list[Warning_]:
@@ -69,8 +98,15 @@ def dotted(path: Path) -> str:
     return text
 
 
-def _invalid(issues: list[Issue], file: str, text: str | None) -> ConfigInvalidError:
-    positions = locate(text, file) if text is not None else {}
+def invalid(
+    issues: list[Issue],
+    file: str,
+    text: str | None,
+    places: Mapping[Path, Position] | None = None,
+) -> ConfigInvalidError:
+    """The error that tells of ``issues``, with their lines as far as ``text`` or ``places`` have
+    them."""
+    positions = places or (locate(text, file) if text is not None else {})
     lines = [f"Configuration is invalid at {file}"]
     listed: list[dict[str, Any]] = []
     for issue in issues:
@@ -83,6 +119,14 @@ def _invalid(issues: list[Issue], file: str, text: str | None) -> ConfigInvalidE
         listed.append(entry)
         lines.append(f"↳ {issue.message} {dotted(issue.path)}{place}".rstrip())
     return ConfigInvalidError("\n".join(lines), file, listed)
+
+
+def _server_issues(servers: Any) -> Iterator[Issue]:
+    """MCP servers that say neither what they are nor whether an inherited one is on."""
+    for name, entry in servers.items() if isinstance(servers, dict) else ():
+        wanted = {"local": "command", "remote": "url"}.get(entry.get("type"), "type")
+        if wanted not in entry and ("type" in entry or "enabled" not in entry):
+            yield Issue("Missing key", ("mcp", name, wanted))
 
 
 # ── finding what is wrong ─────────────────────────────────────────────────────────────────────
@@ -131,17 +175,46 @@ def _mismatch(value: Any, hint: Any) -> str | None:
     return None
 
 
+def _holds_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_null, value.values()))
+    return any(map(_holds_null, value)) if isinstance(value, list) else value is None
+
+
+def _nulls(value: Any, hint: Any, path: Path) -> Iterator[Issue]:
+    """Known keys that are null: one that is not wanted is left out (OpenCode 1.18)."""
+    for option in _options(hint):
+        if isinstance(value, dict) and _is_struct(option):
+            for key, inner in _hints(option).items():
+                if key in value and value[key] is None:
+                    yield Issue("Expected a value, got null; leave the key out", (*path, key))
+                elif key in value:
+                    yield from _nulls(value[key], inner, (*path, key))
+        elif isinstance(value, dict) and get_origin(option) is dict:
+            for key, item in value.items():
+                yield from _nulls(item, get_args(option)[1], (*path, key))
+        elif isinstance(value, list) and get_origin(option) is list:
+            for index, item in enumerate(value):
+                yield from _nulls(item, get_args(option)[0], (*path, index))
+
+
+@cache
+def _hints(struct: Any) -> dict[str, Any]:
+    """The types of a struct's keys."""
+    hints = typing.get_type_hints(struct, include_extras=True)
+    return {f.encode_name: hints[f.name] for f in msgspec.structs.fields(struct)}
+
+
 def _unknown(value: Any, hint: Any, path: Path) -> Iterator[tuple[Path, list[str]]]:
     for option in _options(hint):
         origin = get_origin(option)
         if isinstance(value, dict) and _is_struct(option):
-            hints = typing.get_type_hints(option, include_extras=True)
-            names = {f.encode_name: f.name for f in msgspec.structs.fields(option)}
+            hints = _hints(option)
             for key, item in value.items():
-                if key in names:
-                    yield from _unknown(item, hints[names[key]], (*path, key))
+                if key in hints:
+                    yield from _unknown(item, hints[key], (*path, key))
                 elif option is not AgentConfig:  # an agent's own keys are its options
-                    yield (*path, key), list(names)
+                    yield (*path, key), list(hints)
         elif isinstance(value, dict) and origin is dict:
             for key, item in value.items():
                 yield from _unknown(item, get_args(option)[1], (*path, key))

@@ -44,7 +44,9 @@ async def path(context: Context) -> Path:
 @operation("GET /config", "config.get", answer=Config)
 async def config(context: Context) -> Response:
     instance = await context.instance()
-    return json_response({"mode": {}, **instance.loaded.raw})
+    return json_response(
+        {"mode": {}, "agent": {}, "command": {}, "plugin": [], **instance.loaded.raw}
+    )
 
 
 @operation("GET /agent", "app.agents", answer=list[Agent])
