@@ -19,6 +19,7 @@ from ostler.config.instructions import Instructions
 from ostler.config.load import Stamp
 from ostler.config.merge import Raw
 from ostler.config.own_code import OwnCode
+from ostler.config.references import reference_folders
 from ostler.config.trust import Trust
 from ostler.config.validate import Warning_, convert
 from ostler.engine import hooks as plugin_hooks
@@ -44,7 +45,7 @@ from ostler.project.branch import BranchWatch
 from ostler.project.identity import NO_WORKTREE, Identity, identify
 from ostler.project.snapshot import open_snapshots
 from ostler.question import Questions
-from ostler.schema.config import Config, ReferenceConfig, ServerConfig
+from ostler.schema.config import Config, ServerConfig
 from ostler.schema.errors import BadRequest, ConfigError, unknown_error
 from ostler.schema.event import (
     PermissionAsked,
@@ -307,7 +308,7 @@ class Runtime:
             fetched,
         )
         agents = agent_config.build_agents(
-            config, self._surroundings(identity.worktree, config, skills.folders)
+            config, self._surroundings(directory, identity.worktree, loaded, skills.folders)
         )
         instance = Instance(
             directory=directory,
@@ -485,13 +486,14 @@ class Runtime:
         return known
 
     def _surroundings(
-        self, worktree: str, config: Config, skill_folders: Sequence[str]
+        self, directory: str, worktree: str, loaded: LoadedConfig, skill_folders: Sequence[str]
     ) -> agent_config.Surroundings:
         plans = os.path.join(self.paths.data, "plans")
+        references = reference_folders(loaded, directory, self.paths.home)
         return agent_config.Surroundings(
             tool_output=self.paths.tool_output,
             tmp=self.paths.tmp,
-            readable=agent_config.readable_folders(list(skill_folders), _references(config)),
+            readable=tuple(dict.fromkeys([*skill_folders, *references.values()])),
             data_plans=plans,
             data_plans_relative=os.path.relpath(plans, worktree),
         )
@@ -609,12 +611,6 @@ def _deadline(config: Config) -> float:
 def _seconds(configured: int | None, default: float) -> float:
     """Of a deadline that opencode.json gives in ms."""
     return configured / 1000 if configured else default
-
-
-def _references(config: Config) -> list[str]:
-    entries = {**(config.reference or {}), **(config.references or {})}
-    paths = [e.path if isinstance(e, ReferenceConfig) else e for e in entries.values()]
-    return [p for p in paths if p and "://" not in p]
 
 
 async def _fetch(url: str) -> bytes:

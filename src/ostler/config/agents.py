@@ -5,7 +5,7 @@ Rules, their order and every default are OpenCode 1.18's; the prompts are our ow
 
 import msgspec
 
-from ostler.permission import expand_home, rules_from_config
+from ostler.permission import rules_from_config
 from ostler.schema.agent import Agent, AgentMode
 from ostler.schema.config import AgentConfig, Config
 from ostler.schema.errors import BadRequest
@@ -237,8 +237,3 @@ def _model(name: str | None) -> ModelRef | None:
 def _ref(name: str) -> ModelRef:
     provider, _, model = name.partition("/")
     return ModelRef(providerID=provider, modelID=model)
-
-
-def readable_folders(skill_folders: list[str], references: list[str]) -> tuple[str, ...]:
-    """Folders outside the project that rules let agents read: skills' and references'."""
-    return tuple(dict.fromkeys([*skill_folders, *(expand_home(r) for r in references)]))

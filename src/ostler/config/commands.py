@@ -101,7 +101,7 @@ def _of_skill(skill: Skill) -> Command:
     return Command(
         name=skill.name,
         template=template,
-        hints=hints(template),
+        hints=[],  # OpenCode 1.18 lists none of a skill
         description=skill.description,
         source="skill",
     )

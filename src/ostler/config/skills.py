@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from ostler.config.discover import Folder, ancestors, is_set
-from ostler.config.markdown import FrontMatterError, read_entry
+from ostler.config.front_matter import FrontMatterError
+from ostler.config.markdown import read_entry
 from ostler.config.paths import Paths
 from ostler.config.validate import Warning_
 from ostler.config.write import replace_file
@@ -44,7 +45,8 @@ Change one thing at a time, run `debug config` after it, and read what it report
 
 
 class FoundSkills(msgspec.Struct, frozen=True):
-    """By name; of a name found twice the later one, with a warning. ``folders``: where they are."""
+    """By name; of a name found twice the later one, with a warning. ``folders``: where a SKILL.md
+    is, one that is left out included."""
 
     skills: dict[str, Skill]
     folders: list[str]
@@ -129,16 +131,18 @@ def _walk(root: str, hidden: bool) -> Iterator[str]:
 
 def _add(found: FoundSkills, file: str) -> None:
     try:
-        with open(file, encoding="utf-8") as source:
+        with open(file, encoding="utf-8", newline="") as source:
             entry = read_entry(source.read())
     except (OSError, UnicodeDecodeError, FrontMatterError) as e:
         found.warnings.append(Warning_(file, 0, f"skill left out: {e}"))
         return
+    found.folders.append(os.path.dirname(file))
     name, description = entry.fields.get("name"), entry.fields.get("description")
     if not isinstance(name, str) or not name:
-        found.warnings.append(Warning_(file, 0, "skill left out: it has no name"))
+        reason = entry.problem or "it has no name"
+        found.warnings.append(Warning_(file, 0, f"skill left out: {reason}"))
         return
-    if description is not None and not isinstance(description, str):
+    if "description" in entry.fields and not isinstance(description, str):
         found.warnings.append(Warning_(file, 0, "skill left out: its description is no text"))
         return
     before = found.skills.get(name)
@@ -146,9 +150,8 @@ def _add(found: FoundSkills, file: str) -> None:
         message = f"skill {name} replaces the one at {before.location}"
         found.warnings.append(Warning_(file, 0, message))
     found.skills[name] = Skill(
-        name=name, location=file, content=entry.body, description=description
+        name=name, location=file, content=entry.text, description=description
     )
-    found.folders.append(os.path.dirname(file))
 
 
 # ── skills from the network ───────────────────────────────────────────────────────────────────

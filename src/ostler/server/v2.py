@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ostler.config.references import reference_folders
 from ostler.engine.commands import available
 from ostler.engine.instance import Instance
 from ostler.models import rehearsal
 from ostler.project import files, search
 from ostler.schema.agent import Agent
-from ostler.schema.config import ReferenceConfig
 from ostler.schema.errors import BadRequest
 from ostler.schema.part import ModelRef
 from ostler.schema.provider import Model, Provider
@@ -188,14 +188,12 @@ async def skills(context: Context) -> Json:
 
 @operation("GET /api/reference", "v2.reference.list", answer=Json)
 async def references(context: Context) -> Json:
-    config = (await context.instance()).config
-    entries = {**(config.reference or {}), **(config.references or {})}
-    found = []
-    for name, entry in entries.items():
-        path = entry.path if isinstance(entry, ReferenceConfig) else entry
-        if path and "://" not in path:
-            source = {"type": "local", "path": path}
-            found.append({"name": name, "path": path, "source": source})
+    instance = await context.instance()
+    home = context.runtime.paths.home
+    found = [
+        {"name": name, "path": path, "source": {"type": "local", "path": path}}
+        for name, path in reference_folders(instance.loaded, instance.directory, home).items()
+    ]
     return await _answer(context, found)
 
 
