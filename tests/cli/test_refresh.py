@@ -103,3 +103,20 @@ async def test_what_fails_leaves_the_one_there_is(tmp_path: Path) -> None:
     (place.home / ".cache/ostler/models.catalogue").write_bytes(b"nonsense")
     still = await place.ostler("models", "groq", variables={"GROQ_API_KEY": "k"})
     assert "groq/" in still.out
+
+
+async def test_a_key_of_a_provider_that_came_with_it(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    source = tmp_path / "api.json"
+    source.write_text(json.dumps(DOCUMENT))
+    variables = {"OPENCODE_MODELS_PATH": str(source)}
+    login = ("auth", "login", "-p", "Newcomer")
+    unknown = await place.ostler(*login, stdin="key\n")
+    assert unknown.code == 2
+    refreshed = await place.ostler("models", "--refresh", variables=variables)
+    assert refreshed.code == 0, refreshed.err
+    known = await place.ostler(*login, stdin="key\n")
+    assert (known.code, known.out) == (0, "Logged in to newcomer\n"), known.err
+    listed = await place.ostler("auth", "list")
+    assert "Newcomer api" in listed.out
+    assert "newcomer/sharp-1" in (await place.ostler("models", "newcomer")).out

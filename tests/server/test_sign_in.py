@@ -1,12 +1,13 @@
 """Signing in to a provider over the API."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.support.model_server import text
+from tests.support.model_server import error, text
 from tests.support.oauth_server import OAuthServer
 from tests.support.product import Ostler, serving, texts
 
@@ -32,8 +33,6 @@ async def test_a_browser_sign_in_is_renewed_when_it_runs_out(tmp_path: Path) -> 
         (tmp_path / "home/.config/opencode").mkdir(parents=True)
         async with serving(tmp_path, [text("hello")], titles=False) as ostler:
             local = ostler.root / "opencode.json"
-            import json
-
             local.write_text(json.dumps(configured(server, "browser", ostler.model.url)))
             await ostler.post("/instance/dispose")
             await signed_in(ostler, server)
@@ -58,3 +57,27 @@ async def test_a_sign_in_that_is_not_going_on(tmp_path: Path) -> None:
             refused = await ostler.http.post(f"/provider/test/oauth/{path}", json={"method": 0})
             assert refused.status_code == 400
             assert refused.json()["name"] == name
+
+
+async def test_a_pause_that_was_asked_for_is_seen_by_every_session(tmp_path: Path) -> None:
+    async with OAuthServer() as server:
+        busy = error(429, "slow down", {"retry-after": "30"})
+        async with serving(tmp_path, [busy], titles=False) as ostler:
+            local = ostler.root / "opencode.json"
+            local.write_text(json.dumps(configured(server, "browser", ostler.model.url)))
+            await ostler.post("/instance/dispose")
+            await signed_in(ostler, server)
+            mine = {"providerID": "mine", "modelID": "m"}
+            events = await ostler.events()
+            sessions = [await ostler.create(title="First"), await ostler.create(title="Second")]
+            for session in sessions:
+                await ostler.prompt_async(session, model=mine)
+                await events.until(lambda e, of=session: waits(e, of))
+            assert len(ostler.model.requests) == 1  # the second did not have to ask
+            for session in sessions:
+                await ostler.post(f"/session/{session}/abort")
+
+
+def waits(event: dict[str, Any], session: str) -> bool:
+    status = event["properties"].get("status") or {}
+    return event["properties"].get("sessionID") == session and status.get("type") == "retry"

@@ -28,12 +28,12 @@ def show() -> None:
     """List what is kept, and the variables that connect providers."""
     from ostler.cli.failures import reported
     from ostler.config.paths import default_paths
-    from ostler.models.catalogue import packaged
+    from ostler.models.catalogue import newest
     from ostler.models.credentials import NAME
 
     with reported():
         kept = _credentials()
-        entries = packaged().entries
+        entries = newest(default_paths().cache).entries
         own = kept.own()
         rows = []
         for provider, each in kept.all().items():
@@ -136,9 +136,10 @@ def _box(title: str, rows: list[str], end: str) -> None:
 def _choose_provider(wanted: str) -> str:
     """Raises Stop for one that nobody knows."""
     from ostler.cli.failures import USAGE, Stop
-    from ostler.models.catalogue import packaged
+    from ostler.config.paths import default_paths
+    from ostler.models.catalogue import newest
 
-    entries = packaged().entries
+    entries = newest(default_paths().cache).entries
     names = {key: entry.name for key, entry in entries.items()}
     for key, described in (_config().provider or {}).items():
         names[key] = described.name or names.get(key, key)
@@ -213,10 +214,11 @@ def _keep_key(provider: str) -> None:
 
 def _parts(provider: str) -> dict[str, str]:
     """What a provider's address is made of, as far as no variable says it and a person can."""
+    from ostler.config.paths import default_paths
     from ostler.models.access import PARTS
-    from ostler.models.catalogue import packaged
+    from ostler.models.catalogue import newest
 
-    entry = packaged().entries.get(provider)
+    entry = newest(default_paths().cache).entries.get(provider)
     wanted = [n for n in (entry.env if entry else ()) if n in PARTS and not os.environ.get(n)]
     if not wanted or not sys.stdin.isatty():
         return {}

@@ -294,7 +294,8 @@ class Models:
 
     def held_for(self, request: ModelRequest) -> float:
         """Seconds for which the provider has asked not to be called."""
-        return self._connections.limiter.held_for(self._located(request))
+        signed = self.sign_ins.as_signed(request)
+        return self._connections.limiter.held_for(self._located(signed))
 
     def fallbacks(self, model: Model) -> list[ModelRef]:
         """The models to ask when this one cannot answer, as configured for it."""

@@ -71,6 +71,18 @@ class SignIns:
         token = await self._renewed(provider, method, kept)
         return _with(request, msgspec.structs.replace(provider, key=token)), None
 
+    def as_signed(self, request: ModelRequest) -> ModelRequest:
+        """The request with what is there already of its sign-in: who is asked, not yet how."""
+        provider = request.provider
+        kept = self._credentials.get(provider.id) if self._credentials else None
+        made = self._made.get(provider.id)
+        if kept is not None and made is not None:
+            options = {**provider.options, **made[1].options}
+            return _with(request, msgspec.structs.replace(provider, options=options))
+        if isinstance(kept, OAuth) and self._configured(provider.id) is not None:
+            return _with(request, msgspec.structs.replace(provider, key=kept.access))
+        return request
+
     async def _access(self, extension: Extension, provider: Provider, kept: Auth) -> Access:
         """What the plugin made of this sign-in, made anew where there is another."""
         identity, made = _identity(kept), self._made.get(provider.id)
