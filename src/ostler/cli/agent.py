@@ -2,6 +2,8 @@
 
 import typer
 
+from ostler.cli.agent_create import create
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -12,6 +14,9 @@ app = typer.Typer(
 @app.callback()
 def agent() -> None:
     """Who works here, and with which rules."""
+
+
+app.command()(create)
 
 
 @app.command("list")

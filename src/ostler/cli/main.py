@@ -16,7 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("ostler.cli.serve", "Serve the HTTP API."),
     "acp": ("ostler.cli.acp", "Speak the Agent Client Protocol, for editors."),
     "auth": ("ostler.cli.auth", "Keep, list and forget providers' keys and sign-ins."),
-    "agent": ("ostler.cli.agent", "List the agents and their rules."),
+    "agent": ("ostler.cli.agent", "List the agents and their rules, make a new one."),
     "mcp": ("ostler.cli.mcp", "List MCP servers, add one, sign in."),
     "debug": ("ostler.cli.debug", "Show what Ostler makes of this place."),
     "models": ("ostler.cli.models", "List the models that are connected."),
