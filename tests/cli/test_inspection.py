@@ -46,8 +46,8 @@ async def test_agents_and_skills(tmp_path: Path) -> None:
     assert "build (primary)\n  [\n" in listed
     assert "explore (subagent)" in listed
     explore = json.loads((await place.ostler("debug", "agent", "explore")).out)
-    assert "grep" in explore["tools"]
-    assert "edit" not in explore["tools"]
+    assert explore["tools"]["grep"] is True
+    assert explore["tools"]["edit"] is False
     unknown = await place.ostler("debug", "agent", "nobody")
     assert (unknown.code, "Available agents: build" in unknown.err) == (2, True)
     (found,) = (

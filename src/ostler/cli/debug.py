@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ostler.cli import debug_agent, debug_files, debug_state
+
 if TYPE_CHECKING:
     from ostler.config.load import LoadedConfig
 
@@ -22,6 +24,14 @@ MASK = "***"
 @app.callback()
 def debug() -> None:
     """What Ostler makes of this place."""
+
+
+app.command()(debug_agent.agent)
+app.command()(debug_state.scrap)
+app.command()(debug_state.startup)
+app.add_typer(debug_state.snapshot, name="snapshot")
+app.add_typer(debug_files.file, name="file")
+app.add_typer(debug_files.rg, name="rg")
 
 
 @app.command()
@@ -67,31 +77,6 @@ def paths() -> None:
     found = default_paths()
     for name in ("home", "data", "cache", "config", "state", "tmp", "database"):
         print(f"{name:<10} {getattr(found, name)}")
-
-
-@app.command()
-def agent(name: Annotated[str, typer.Argument(help="The agent.")]) -> None:
-    """Print an agent as it works: its rules, and the tools it is offered."""
-    from ostler.cli.failures import reported
-    from ostler.cli.opened import opened
-    from ostler.cli.serve import asyncio_run
-    from ostler.engine.offer import offered_to
-
-    async def described() -> dict[str, Any]:
-        import msgspec
-
-        async with opened() as (_, instance):
-            await instance.models.open()
-            chosen = instance.agent(name)
-            own = chosen.model
-            models = instance.models
-            model = models.get(own.providerID, own.modelID) if own else models.default()
-            tools = sorted(offered_to(instance, chosen, model))
-            builtins: dict[str, Any] = msgspec.to_builtins(chosen)
-            return {**builtins, "tools": tools}
-
-    with reported():
-        _print(asyncio_run(described()))
 
 
 @app.command()
