@@ -102,4 +102,5 @@ async def language_servers(context: Context) -> list[LSPStatus]:
 
 @operation("GET /formatter", "formatter.status", answer=list[FormatterStatus])
 async def formatters(context: Context) -> list[FormatterStatus]:
-    return [FormatterStatus(*each) for each in (await context.instance()).formatters.status()]
+    instance = await context.instance()
+    return [FormatterStatus(*each) for each in await instance.formatters.status()]
