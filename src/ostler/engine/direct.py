@@ -1,10 +1,11 @@
 """One call of a tool without a session or a model, for a person who wants to see what it does."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ostler import ids
+from ostler.engine import hooks
 from ostler.engine.instance import Instance
 from ostler.permission import evaluate
 from ostler.schema.agent import Agent, Skill
@@ -78,6 +79,9 @@ class _DirectHost:
 
     async def warm(self, path: str) -> None:
         pass
+
+    async def shell_environment(self, directory: str) -> Mapping[str, str]:
+        return await hooks.shell_environment(self._instance, directory)
 
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         return self._instance.instructions.nearby(path, set())
