@@ -24,6 +24,7 @@ from ostler.engine import recovery
 from ostler.engine.instance import Hooks, Instance, Tasks
 from ostler.engine.runs import Runs
 from ostler.events import Bus, Location
+from ostler.integrations.lsp.servers import LanguageServers
 from ostler.integrations.mcp.servers import McpServers
 from ostler.integrations.remote_control import RemoteControl
 from ostler.integrations.terminal import Terminals
@@ -38,6 +39,7 @@ from ostler.question import Questions
 from ostler.schema.config import Config, ReferenceConfig, ServerConfig
 from ostler.schema.errors import BadRequest, ConfigError
 from ostler.schema.event import (
+    LspUpdated,
     PermissionAsked,
     PermissionReplied,
     PermissionUpdated,
@@ -223,6 +225,7 @@ class Runtime:
         await instance.runs.close()
         await instance.terminals.close()
         await instance.mcp.close()
+        await instance.language_servers.close()
         for started in instance.sign_ins.values():
             started.close()
         await instance.tasks.close()
@@ -317,6 +320,15 @@ class Runtime:
                 environment=self.environment,
                 distrust=own_code.objection,
                 own=own_code.asks_for_formatters(),
+            ),
+            language_servers=LanguageServers(
+                config.lsp,
+                directory=directory,
+                worktree=identity.worktree,
+                environment=self.environment,
+                distrust=own_code.objection,
+                is_own=own_code.says_what_runs,
+                changed=lambda: self.bus.publish(LspUpdated(), location),
             ),
             tasks=Tasks(),
             version=__version__,
@@ -432,6 +444,7 @@ class Runtime:
                 if own.of_command(command, instance.skills)
             ),
             *(["its formatters"] if instance.formatters.own else []),
+            *(f"the language server {name}" for name in instance.language_servers.held_back()),
         ]
 
     def _mcp(self, directory: str, config: Config, own: OwnCode, location: Location) -> McpServers:

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from ostler.config import lsp
 from ostler.config.jsonc import Path, locate
 from ostler.schema.config import AgentConfig, Config
 from ostler.schema.errors import ConfigInvalidError
@@ -35,6 +36,12 @@ def check(raw: Any, file: str, text: str | None = None) -> None:
     except msgspec.ValidationError:
         issues = list(_issues(raw, Config, ()))
         raise _invalid(issues, file, text) from None
+    lacking = [
+        Issue(f'A language server that is not built in needs "{key}"', ("lsp", name))
+        for name, key in lsp.missing(raw)
+    ]
+    if lacking:
+        raise _invalid(lacking, file, text)
 
 
 def convert(raw: dict[str, Any]) -> Config:

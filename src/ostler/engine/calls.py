@@ -10,6 +10,7 @@ import msgspec
 
 from ostler import ids
 from ostler.engine.instance import Instance
+from ostler.integrations.lsp.servers import LanguageServers
 from ostler.schema.agent import Agent, Skill
 from ostler.schema.errors import (
     PermissionRejected,
@@ -56,6 +57,7 @@ READ_ONLY = frozenset(
         "todoread",
         "question",
         "skill",
+        "lsp",
         "invalid",
         "StructuredOutput",
     )
@@ -221,14 +223,18 @@ class Call:
         instance.bus.publish(FileEdited(file=path), instance.location)
         kind = "add" if created else "change"
         instance.bus.publish(FileWatcherUpdated(file=path, event=kind), instance.location)
-        return Edited()
+        return Edited(await instance.language_servers.edited(path))
 
     async def removed(self, path: str) -> None:
         instance = self._instance
+        instance.language_servers.removed(path)
         instance.bus.publish(FileWatcherUpdated(file=path, event="unlink"), instance.location)
 
     async def warm(self, path: str) -> None:
-        """Nothing to warm without language servers."""
+        self._instance.language_servers.warm(path)
+
+    def language_servers(self) -> LanguageServers:
+        return self._instance.language_servers
 
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         return self._instance.instructions.nearby(path, self.turn.shown_instructions)
@@ -300,6 +306,9 @@ class _UserHost:
 
     async def warm(self, path: str) -> None:
         pass
+
+    def language_servers(self) -> LanguageServers:
+        raise ToolError("language servers cannot be asked here")
 
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         return []

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from ostler.integrations.lsp.servers import LanguageServers
 from ostler.schema.agent import Agent, Skill
 from ostler.schema.config import Config
 from ostler.schema.errors import ToolError
@@ -86,6 +87,9 @@ class ToolHost(Protocol):
 
     async def warm(self, path: str) -> None:
         """A file was read: let language servers open it."""
+
+    def language_servers(self) -> LanguageServers:
+        """Those of the session's directory."""
 
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         """(path, text) of instruction files that hold for a file and were not shown yet."""
