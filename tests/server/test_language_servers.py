@@ -370,6 +370,7 @@ async def test_one_that_is_slow_to_start_holds_nobody_up(
 async def test_one_that_finds_nothing_is_waited_for_less(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(client, "LOADING_SECONDS", 0.0)
     monkeypatch.setattr(client, "DOCUMENT_SECONDS", 2.0)
     monkeypatch.setattr(client, "SILENT_SECONDS", 0.1)
     async with project(tmp_path, "mute") as it:

@@ -114,9 +114,13 @@ def configured(config: bool | Mapping[str, LspConfig] | None, *, ty: bool) -> li
 
 
 def _typescript(place: Place, found: Command | None) -> Launch | None:
-    """It works with the project's own compiler, and is no help without."""
+    """It works with the project's own compiler, and is no help without. By itself it would install
+    types from npm, and hold its first answer up for it."""
     tsserver = place.module("typescript/lib/tsserver.js")
-    return Launch(found, {"tsserver": {"path": tsserver}}) if found and tsserver else None
+    if not (found and tsserver):
+        return None
+    settings = {"tsserver": {"path": tsserver}, "disableAutomaticTypingAcquisition": True}
+    return Launch(found, settings)
 
 
 def _astro(place: Place, found: Command | None) -> Launch | None:

@@ -28,6 +28,8 @@ REQUEST_SECONDS = 20.0
 DOCUMENT_SECONDS = 5.0
 WHOLE_SECONDS = 10.0
 """What is waited for a document's diagnostics, and for those of all files (OpenCode 1.18)."""
+LOADING_SECONDS = 10.0
+"""After its start a server has so long, in any case: it reads the project first."""
 PULL_SECONDS = 3.0
 SETTLE_SECONDS = 0.15
 """Servers push what they find in pieces: this long after the last one it counts as all."""
@@ -97,6 +99,7 @@ class LanguageClient:
         self._registered: dict[str, dict[str, Any]] = {}
         self._news = asyncio.Event()
         self._is_silent = False
+        self._started = time.monotonic()
 
     async def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Run the server and shake hands. Raises LspError; the server is ended then."""
@@ -243,6 +246,8 @@ class LanguageClient:
         False when it did not say in time. Raises ServerGone."""
         usual = WHOLE_SECONDS if whole else DOCUMENT_SECONDS
         deadline = time.monotonic() + (SILENT_SECONDS if self._is_silent else usual)
+        if not self._is_silent:
+            deadline = max(deadline, self._started + LOADING_SECONDS)
         settled = await self._wait(path, version, whole, deadline)
         self._is_silent = not settled and path not in self._pushes
         return settled
