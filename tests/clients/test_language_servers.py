@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from tests.clients.test_clients import MODULES, needs
 from tests.server.test_abort import eventually
 from tests.server.test_language_servers import Project, alive
-from tests.support.product import Json, serving
+from tests.support.product import Json, Ostler, serving
 
 PROGRAMS = f"{MODULES / '.bin'}{os.pathsep}{os.environ['PATH']}"
 FLAG = {"OPENCODE_EXPERIMENTAL_LSP_TOOL": "1", "PATH": PROGRAMS}
@@ -24,10 +25,11 @@ pytestmark = needs(
 )
 
 
-def served(tmp_path: Path, files: dict[str, str], **variables: str) -> Any:
-    return serving(
-        tmp_path, files=files, config={"lsp": True}, titles=False, **{**FLAG, **variables}
-    )
+def served(
+    tmp_path: Path, files: dict[str, str], lsp: Any = True, **variables: str
+) -> AbstractAsyncContextManager[Ostler]:
+    config = {"lsp": lsp}
+    return serving(tmp_path, files=files, config=config, titles=False, **{**FLAG, **variables})
 
 
 def symbols(state: Json) -> set[str]:
@@ -70,7 +72,9 @@ async def test_pyright(tmp_path: Path) -> None:
 async def test_pyright_and_a_virtual_environment(tmp_path: Path, trusted: bool) -> None:
     """Its interpreter is the project's own code; without trust, pyright works without."""
     trust = {"OSTLER_TRUST": "1"} if trusted else {}
-    async with served(tmp_path, {"pyproject.toml": ""}, **trust) as ostler:
+    strict = {"python": {"analysis": {"typeCheckingMode": "strict"}}}
+    lsp = {"pyright": {"initialization": strict}}
+    async with served(tmp_path, {"pyproject.toml": ""}, lsp, **trust) as ostler:
         venv = ostler.root / ".venv"
         made = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "venv", "--without-pip", "--symlinks", str(venv))
@@ -78,7 +82,9 @@ async def test_pyright_and_a_virtual_environment(tmp_path: Path, trusted: bool) 
         assert await made.wait() == 0
         (package,) = venv.glob("lib/python*/site-packages")
         (package / "own_package.py").write_text("value = 1\n")
-        state = await Project(ostler, tmp_path / "none").write("a.py", "import own_package\n")
+        content = "import own_package\nprint(own_package)\ndef f(x):\n    print(x)\n"
+        state = await Project(ostler, tmp_path / "none").write("a.py", content)
+        assert "Type annotation is missing" in state["output"]
         assert ("could not be resolved" in state["output"]) == (not trusted)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ostler.config.merge import deep_merge
 from ostler.integrations.lsp.documents import extension_of, uri_of
 from ostler.integrations.lsp.place import Place, ancestors, nearest
 from ostler.schema.config import LspConfig
@@ -76,7 +77,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
             launch = Launch(command, launch.settings if launch else {}, found is None)
         if launch is None:
             return None
-        settings = {**launch.settings, **self.settings}
+        settings = deep_merge(launch.settings, self.settings)
         return msgspec.structs.replace(launch, settings=settings)
 
     def _found(self, place: Place) -> Command | None:
@@ -105,7 +106,7 @@ def configured(config: bool | Mapping[str, LspConfig] | None, *, ty: bool) -> li
             given=bool(entry.command),
             extensions=base.extensions if entry.extensions is None else tuple(entry.extensions),
             environment={**base.environment, **(entry.env or {})},
-            settings={**base.settings, **(entry.initialization or {})},
+            settings=deep_merge(base.settings, entry.initialization or {}),
         )
     return list(known.values())
 

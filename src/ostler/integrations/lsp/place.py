@@ -3,7 +3,6 @@ are."""
 
 import fnmatch
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -23,11 +22,12 @@ class Place(msgspec.Struct, frozen=True):
         """On PATH, or else in a ``node_modules`` of the project, from the root upwards."""
         if os.sep in name:
             return self._allowed(os.path.normpath(os.path.join(self.root, name)))
-        # A relative folder on PATH is meant from where the server is started.
-        folders = self.environment.get("PATH", os.defpath).split(os.pathsep)
-        whole = (os.path.normpath(os.path.join(self.root, folder)) for folder in folders if folder)
-        found = shutil.which(name, path=os.pathsep.join(f for f in whole if self._may_run(f)))
-        return found or self.local_program(name)
+        for folder in self.environment.get("PATH", os.defpath).split(os.pathsep):
+            # A relative folder is meant from where the server is started.
+            found = self._allowed(os.path.normpath(os.path.join(self.root, folder, name)))
+            if found and folder:
+                return found
+        return self.local_program(name)
 
     def local_program(self, name: str) -> str | None:
         """In a ``node_modules`` of the project."""
