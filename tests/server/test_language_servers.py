@@ -427,6 +427,17 @@ async def test_there_are_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert closed["textDocument"]["uri"].endswith("/three/a.py")
 
 
+async def test_few_other_files_come_with_an_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "MOST_OTHERS", 1)
+    async with project(tmp_path) as it:
+        for name, content in (("b.txt", "ODD\n"), ("c.txt", "BAD\n"), ("d.txt", "ODD\n")):
+            await it.write(name, content)
+        found = (await it.write("a.txt", "ODD\n"))["metadata"]["diagnostics"]
+        assert list(found) == [str(it.root / "a.txt"), str(it.root / "c.txt")]
+
+
 async def test_an_idle_one_is_ended_and_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,17 +10,10 @@ from typing import Any
 import msgspec
 
 from ostler.integrations.lsp import documents
-from ostler.integrations.lsp.connection import (
-    CONTENT_MODIFIED,
-    SERVER_CANCELLED,
-    Connection,
-    LspError,
-    NoAnswer,
-    RequestFailed,
-    log,
-)
+from ostler.integrations.lsp.connection import Connection, LspError, log
 from ostler.integrations.lsp.diagnostics import Diagnostics, Found
 from ostler.integrations.lsp.documents import Position, Text, end_of, path_of, uri_of
+from ostler.integrations.lsp.pulls import Pulls
 
 INITIALIZE_SECONDS = 45.0
 REQUEST_SECONDS = 20.0
@@ -30,7 +23,6 @@ WHOLE_SECONDS = 10.0
 """What is waited for a document's diagnostics, and for those of all files (OpenCode 1.18)."""
 LOADING_SECONDS = 10.0
 """After its start a server has so long, in any case: it reads the project first."""
-PULL_SECONDS = 3.0
 SETTLE_SECONDS = 0.15
 """Servers push what they find in pieces: this long after the last one it counts as all."""
 SILENT_SECONDS = 1.0
@@ -96,7 +88,7 @@ class LanguageClient:
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._found = Found()
         self._pushes: OrderedDict[str, _Push] = OrderedDict()
-        self._registered: dict[str, dict[str, Any]] = {}
+        self._pulls = Pulls(self.request, self._pulled)
         self._news = asyncio.Event()
         self._is_silent = False
         self._started = time.monotonic()
@@ -109,6 +101,7 @@ class LanguageClient:
             answer = await connection.request("initialize", self._greeting(), INITIALIZE_SECONDS)
             capabilities = answer.get("capabilities") if isinstance(answer, dict) else None
             self._capabilities = capabilities if isinstance(capabilities, dict) else {}
+            self._pulls.provider = self._capabilities.get("diagnosticProvider")
             connection.notify("initialized", {})
             if self._settings:
                 settings = {"settings": self._settings}
@@ -122,14 +115,15 @@ class LanguageClient:
             raise
 
     def _greeting(self) -> dict[str, Any]:
-        uri = uri_of(self.root)
+        uri, name = uri_of(self.root), documents.shown(os.path.basename(self.root))
         return {
             # Servers end themselves when this process is gone.
             "processId": os.getpid(),
             "clientInfo": {"name": "ostler"},
             "rootUri": uri,
-            "rootPath": self.root,
-            "workspaceFolders": [{"name": os.path.basename(self.root), "uri": uri}],
+            "workspaceFolders": [
+                {"name": documents.shown(os.path.basename(self.root)), "uri": uri}
+            ],
             "initializationOptions": self._settings,
             "capabilities": CAPABILITIES,
         }
@@ -205,8 +199,9 @@ class LanguageClient:
         item = {"uri": uri_of(path), "version": known.version}
         params = {"textDocument": item, "contentChanges": [change]}
         self._connected().notify("textDocument/didChange", params)
-        # Several servers look closer when a file is saved (rust-analyzer, clangd's tidy checks).
-        self._connected().notify("textDocument/didSave", {"textDocument": {"uri": uri_of(path)}})
+        if self._wants_saves():  # and looks closer then, as rust-analyzer does
+            saved = {"textDocument": {"uri": uri_of(path)}}
+            self._connected().notify("textDocument/didSave", saved)
         return known.version
 
     def watched(self, path: str) -> None:
@@ -235,6 +230,10 @@ class LanguageClient:
         sync = self._capabilities.get("textDocumentSync")
         return sync.get("change") if isinstance(sync, dict) else sync
 
+    def _wants_saves(self) -> bool:
+        sync = self._capabilities.get("textDocumentSync")
+        return isinstance(sync, dict) and sync.get("save") not in (None, False)
+
     # ── diagnostics ──────────────────────────────────────────────────────────────────────────
 
     def diagnostics(self) -> Diagnostics:
@@ -253,11 +252,11 @@ class LanguageClient:
         return settled
 
     async def _wait(self, path: str, version: int, whole: bool, deadline: float) -> bool:
-        pulled: set[str] | None = None
+        asked: int | None = None
         while (left := deadline - time.monotonic()) > 0:
             self._connected().check()
-            if pulled != self._registered.keys():
-                pulled = set(self._registered)
+            if asked != self._pulls.changes:
+                asked = self._pulls.changes
                 if await self._pull(path, whole, deadline):
                     return True
                 continue
@@ -285,70 +284,11 @@ class LanguageClient:
     async def _pull(self, path: str, whole: bool, deadline: float) -> bool:
         """Ask for diagnostics, where the server lets itself be asked. Whether it told of this
         document."""
-        asked = [self._pull_document(path, i, deadline) for i in self._pullable()]
-        # A change here may break, or mend, what is open beside it.
         others = [other for other in reversed(self._documents) if other != path]
-        beside = [
-            self._pull_document(other, i, deadline)
-            for i in self._pullable("interFileDependencies")
-            for other in others[:MOST_BESIDE]
-        ]
-        if whole:
-            identifiers = self._pullable("workspaceDiagnostics")
-            beside += [self._pull_workspace(i, deadline) for i in identifiers]
-        answers = await asyncio.gather(*asked, *beside)
-        return any(answers[: len(asked)])
+        return await self._pulls.ask(path, others[:MOST_BESIDE], whole, deadline)
 
-    def _pullable(self, feature: str | None = None) -> list[str | None]:
-        """The identifiers to ask with, of what has a feature; None is to ask without."""
-        provider = self._capabilities.get("diagnosticProvider")
-        static = [provider] if isinstance(provider, dict) else []
-        able = [o for o in (*self._registered.values(), *static) if not feature or o.get(feature)]
-        named = (options.get("identifier") for options in able)
-        return list(dict.fromkeys(name if isinstance(name, str) else None for name in named))
-
-    async def _pull_document(self, path: str, identifier: str | None, deadline: float) -> bool:
-        params: dict[str, Any] = {"textDocument": {"uri": uri_of(path)}}
-        report = await self._report("textDocument/diagnostic", params, identifier, deadline)
-        if not isinstance(report, dict):
-            return False
-        related = report.get("relatedDocuments")
-        for uri, each in related.items() if isinstance(related, dict) else ():
-            self._take_report(path_of(uri), each)
-        return self._take_report(path, report)
-
-    async def _pull_workspace(self, identifier: str | None, deadline: float) -> bool:
-        params: dict[str, Any] = {"previousResultIds": []}
-        report = await self._report("workspace/diagnostic", params, identifier, deadline)
-        items = report.get("items") if isinstance(report, dict) else None
-        for each in items if isinstance(items, list) else ():
-            if isinstance(each, dict):
-                self._take_report(path_of(each.get("uri")), each)
-        return isinstance(items, list)
-
-    def _take_report(self, path: str | None, report: Any) -> bool:
-        items = report.get("items") if isinstance(report, dict) else None
-        if path is None or not isinstance(items, list):
-            return False
+    def _pulled(self, path: str, items: list[Any]) -> None:
         self._found.pull(self._known_as(path), items)
-        return True
-
-    async def _report(
-        self, method: str, params: dict[str, Any], identifier: str | None, deadline: float
-    ) -> Any:
-        """None where there is none. A server that is busy with the change itself is asked again."""
-        if identifier is not None:
-            params["identifier"] = identifier
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                return await self.request(method, params, min(PULL_SECONDS, left))
-            except RequestFailed as e:
-                if e.code not in (CONTENT_MODIFIED, SERVER_CANCELLED):
-                    return None
-            except NoAnswer:
-                return None
-            await asyncio.sleep(SETTLE_SECONDS)
-        return None
 
     def _known_as(self, path: str) -> str:
         """The path by which a document was opened: servers follow links."""
@@ -380,10 +320,11 @@ class LanguageClient:
         if method == "workspace/configuration":
             items = params.get("items")
             return [self._setting(item) for item in items] if isinstance(items, list) else []
-        if method == "client/registerCapability":
-            return self._register(params.get("registrations"))
-        if method == "client/unregisterCapability":
-            return self._unregister(params.get("unregisterations"))
+        if method in ("client/registerCapability", "client/unregisterCapability"):
+            self._pulls.register(params.get("registrations"))
+            self._pulls.unregister(params.get("unregisterations"))
+            self._news.set()
+            return None
         if method == "workspace/workspaceFolders":
             return self._greeting()["workspaceFolders"]
         return _ANSWERS[method]
@@ -400,18 +341,6 @@ class LanguageClient:
             value = value.get(step) if isinstance(value, dict) else None
         return value
 
-    def _register(self, registrations: Any) -> None:
-        for each in _objects(registrations):
-            options = each.get("registerOptions")
-            if each.get("method") == "textDocument/diagnostic" and len(self._registered) < MAX_OPEN:
-                self._registered[str(each.get("id"))] = options if isinstance(options, dict) else {}
-        self._news.set()
-
-    def _unregister(self, registrations: Any) -> None:
-        for each in _objects(registrations):
-            self._registered.pop(str(each.get("id")), None)
-        self._news.set()
-
 
 _ANSWERS: dict[str, Any] = {
     "window/workDoneProgress/create": None,
@@ -424,7 +353,3 @@ _ANSWERS: dict[str, Any] = {
     "workspace/inlayHint/refresh": None,
 }
 """What a server is told that asks for something we do not do for it."""
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []

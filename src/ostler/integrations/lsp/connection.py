@@ -145,7 +145,11 @@ class Connection:
     def _send(self, message: Message) -> None:
         self.check()
         assert self._input is not None
-        self._input.write(encode(message))
+        try:
+            data = encode(message)
+        except UnicodeEncodeError:  # a setting that is half of a surrogate pair
+            raise LspError("it cannot be told what is no Unicode") from None
+        self._input.write(data)
         if self._input.get_write_buffer_size() > MAX_UNSENT:
             self._end(f"it left {MAX_UNSENT} bytes unread")
             raise ServerGone(f"it left {MAX_UNSENT} bytes unread")

@@ -10,8 +10,8 @@ Diagnostic = dict[str, Any]
 Diagnostics = dict[str, list[Diagnostic]]
 """By absolute path; files that nothing was found in are left out."""
 
-MAX_FILES = 500
-MAX_PER_FILE = 200
+MAX_FILES = 200
+MAX_PER_FILE = 100
 """What is kept of one server; the files it spoke of longest ago are forgotten."""
 
 
@@ -38,6 +38,15 @@ class Found:
         return {
             path: once((*self._pushed.get(path, ()), *self._pulled.get(path, ()))) for path in paths
         }
+
+
+def reported(path: str, found: Diagnostics, most: int) -> Diagnostics:
+    """What is told of a change of one file: of that file, and of ``most`` others, those with errors
+    (severity 1) first."""
+    others = [other for other in found if other != path]
+    others.sort(key=lambda other: all(item.get("severity") != 1 for item in found[other]))
+    named = [path, *others[:most]]
+    return {name: found[name] for name in named if name in found}
 
 
 def once(items: Iterable[Diagnostic]) -> list[Diagnostic]:

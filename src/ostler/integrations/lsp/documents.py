@@ -53,20 +53,29 @@ def end_of(text: str) -> Position:
     return {"line": len(before), "character": len(last.encode("utf-16-le", "surrogatepass")) // 2}
 
 
+def shown(text: str) -> str:
+    """A file's name, fit for JSON."""
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
 def uri_of(path: str) -> str:
     """``file:///a%20b`` of an absolute path."""
     return "file://" + quote(os.fsencode(path))
 
 
 def path_of(uri: object) -> str | None:
-    """The absolute path of a file URI; None for any other thing."""
+    """The absolute path of a file URI; None for any other thing, and for a path that is no UTF-8:
+    JSON cannot name it."""
     if not isinstance(uri, str) or not uri.startswith("file:"):
         return None
     try:
         parts = urlsplit(uri)
     except ValueError:
         return None
-    path = unquote(parts.path, errors="surrogateescape")
+    try:
+        path = unquote(parts.path, errors="strict")
+    except UnicodeDecodeError:
+        return None
     return path if path.startswith("/") and "\0" not in path else None
 
 

@@ -24,6 +24,8 @@ START_SECONDS = 10.0
 """What an edit waits for a server that is starting. It goes on starting without (client.py)."""
 MOST_RUNNING = 16
 """Servers at a time; the one used longest ago is ended for another."""
+MOST_OTHERS = 20
+"""Other files whose diagnostics come with an edit, and are stored with it."""
 IDLE_SECONDS = 30 * 60.0
 """A server that nobody used for so long is ended, and started again when it is needed."""
 
@@ -79,13 +81,19 @@ class LanguageServers:
     # ── files ────────────────────────────────────────────────────────────────────────────────
 
     async def edited(self, path: str) -> "Diagnostics":
-        """Show a changed file to its servers and wait for what they find; everything found so far,
-        by file. Bounded in time, and never an error: servers that fail do not break an edit."""
+        """Show a changed file to its servers and wait for what they find: in that file, and in
+        MOST_OTHERS at most. Bounded in time, and never an error: servers that fail do not break an
+        edit."""
         if not self._config:
             return {}
         self._tell_others(path)
         await self.show(path, settle=True)
-        return self.diagnostics()
+        found = self.diagnostics()
+        if not found:
+            return {}
+        from ostler.integrations.lsp.diagnostics import reported
+
+        return reported(path, found, MOST_OTHERS)
 
     def warm(self, path: str) -> None:
         """Show a file that was read to its servers, in the background."""
