@@ -121,9 +121,7 @@ class LanguageClient:
             "processId": os.getpid(),
             "clientInfo": {"name": "ostler"},
             "rootUri": uri,
-            "workspaceFolders": [
-                {"name": documents.shown(os.path.basename(self.root)), "uri": uri}
-            ],
+            "workspaceFolders": [{"name": name, "uri": uri}],
             "initializationOptions": self._settings,
             "capabilities": CAPABILITIES,
         }
