@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,10 @@ async def test_typescript(tmp_path: Path) -> None:
         assert await it.status() == [("typescript", "", "connected")]
         state = await it.write("a.ts", good)
         assert state["output"] == "Wrote file successfully."
+        began = time.monotonic()
+        for line in ("// one\n", "// two\n"):  # still no mistakes: it says nothing of that
+            await it.write("a.ts", good + line)
+        assert time.monotonic() - began < 4
         at = {"filePath": "a.ts", "line": 1, "character": 17}
         for operation in ("findReferences", "goToDefinition", "goToImplementation"):
             state = await it.call("lsp", operation=operation, **at)

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from ostler.config.merge import deep_merge
+from ostler.integrations.lsp import typescript
+from ostler.integrations.lsp.client import CleanCheck
 from ostler.integrations.lsp.documents import extension_of, uri_of
 from ostler.integrations.lsp.place import Place, ancestors, nearest
 from ostler.schema.config import LspConfig
@@ -19,11 +21,12 @@ Command = tuple[str, ...]
 
 class Launch(msgspec.Struct, frozen=True):
     """``command`` begins with a path, but where it ``is_missing``: the user named a program that
-    is not there."""
+    is not there. ``is_clean`` as LanguageClient has it."""
 
     command: Command
     settings: Settings = {}
     is_missing: bool = False
+    is_clean: CleanCheck | None = None
 
 
 Special = Callable[[Place, Command | None], Launch | None]
@@ -74,7 +77,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
             launch = Launch(found) if found else None
         if self.given:
             command = found or self.commands[0]
-            launch = Launch(command, launch.settings if launch else {}, found is None)
+            known = launch or Launch(command)
+            launch = msgspec.structs.replace(known, command=command, is_missing=found is None)
         if launch is None:
             return None
         settings = deep_merge(launch.settings, self.settings)
@@ -121,7 +125,7 @@ def _typescript(place: Place, found: Command | None) -> Launch | None:
     if not (found and tsserver):
         return None
     settings = {"tsserver": {"path": tsserver}, "disableAutomaticTypingAcquisition": True}
-    return Launch(found, settings)
+    return Launch(found, settings, is_clean=typescript.is_clean)
 
 
 def _astro(place: Place, found: Command | None) -> Launch | None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from ostler.integrations.lsp import documents
 from ostler.integrations.lsp.connection import Connection, LspError, log
 from ostler.integrations.lsp.diagnostics import Diagnostics, Found
 from ostler.integrations.lsp.documents import Position, Text, end_of, path_of, uri_of
-from ostler.integrations.lsp.pulls import Pulls
+from ostler.integrations.lsp.pulls import Pulls, Request
 
 INITIALIZE_SECONDS = 45.0
 REQUEST_SECONDS = 20.0
@@ -60,6 +60,10 @@ CAPABILITIES: dict[str, Any] = {
 }
 
 
+CleanCheck = Callable[[Request, str, float], Awaitable[bool]]
+"""(how to ask, the document's path, seconds) -> whether nothing is wrong with it."""
+
+
 class _Document(msgspec.Struct):
     """As the server has it. ``shown``: when it was last sent, in monotonic seconds."""
 
@@ -77,12 +81,18 @@ class _Push(msgspec.Struct, frozen=True):
 
 class LanguageClient:
     """``settings`` are the server's initialisation options, and what it reads as configuration.
+    ``is_clean``: how to ask it whether a document has no mistakes, where it does not say so itself.
     ``lost`` is called when the server ends by itself. Close it when done."""
 
     def __init__(
-        self, root: str, settings: Mapping[str, Any], lost: Callable[[], None] = lambda: None
+        self,
+        root: str,
+        settings: Mapping[str, Any],
+        is_clean: CleanCheck | None = None,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.root, self._settings, self._lost = root, dict(settings), lost
+        self._is_clean = is_clean
         self._connection: Connection | None = None
         self._capabilities: dict[str, Any] = {}
         self._documents: OrderedDict[str, _Document] = OrderedDict()
@@ -245,9 +255,15 @@ class LanguageClient:
         deadline = time.monotonic() + (SILENT_SECONDS if self._is_silent else usual)
         if not self._is_silent:
             deadline = max(deadline, self._started + LOADING_SECONDS)
-        settled = await self._wait(path, version, whole, deadline)
-        self._is_silent = not settled and path not in self._pushes
+        settled = await self._is_still_clean(path, deadline)
+        settled = settled or await self._wait(path, version, whole, deadline)
+        self._is_silent = not settled
         return settled
+
+    async def _is_still_clean(self, path: str, deadline: float) -> bool:
+        if self._is_clean is None or self._found.of(path):
+            return False
+        return await self._is_clean(self.request, path, deadline - time.monotonic())
 
     async def _wait(self, path: str, version: int, whole: bool, deadline: float) -> bool:
         asked: int | None = None

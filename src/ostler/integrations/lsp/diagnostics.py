@@ -33,11 +33,11 @@ class Found:
         self._pushed.pop(path, None)
         self._pulled.pop(path, None)
 
+    def of(self, path: str) -> list[Diagnostic]:
+        return once((*self._pushed.get(path, ()), *self._pulled.get(path, ())))
+
     def all(self) -> Diagnostics:
-        paths = dict.fromkeys((*self._pushed, *self._pulled))
-        return {
-            path: once((*self._pushed.get(path, ()), *self._pulled.get(path, ()))) for path in paths
-        }
+        return {path: self.of(path) for path in dict.fromkeys((*self._pushed, *self._pulled))}
 
 
 def reported(path: str, found: Diagnostics, most: int) -> Diagnostics:

@@ -270,7 +270,7 @@ class LanguageServers:
         from ostler.integrations.lsp.client import LanguageClient
 
         self._make_room()
-        client = LanguageClient(key[0], launch.settings, lambda: self._lost(key))
+        client = LanguageClient(key[0], launch.settings, launch.is_clean, lambda: self._lost(key))
         running = self._running[key] = _Running(client, used=time.monotonic())
         work = self._connect(key, running, launch, {**self._environment, **environment})
         running.started = self._start(work)
@@ -310,8 +310,9 @@ class LanguageServers:
         return [entry.client for entry in self._running.values() if entry.state == "connected"]
 
     def _make_room(self) -> None:
-        up = [(e.used, key) for key, e in self._running.items() if e.state == "connected"]
-        if len(up) >= MOST_RUNNING:
+        alive = [(e.used, key) for key, e in self._running.items() if e.state != "failed"]
+        up = [(used, key) for used, key in alive if self._running[key].state == "connected"]
+        if up and len(alive) >= MOST_RUNNING:
             self._put_away(min(up)[1])
 
     def _watch_idle(self) -> None:
