@@ -6,7 +6,8 @@ Each line with BAD is an error, each with ODD a warning. What it hears goes to L
 line. The words say how it is:
 
     incremental   wants changes with their range
-    pieces        pushes an empty list before the true one
+    pieces        pushes an empty list a moment before the true one
+    real          follows links in the paths it is told
     stale         pushes what it found in the version before, first
     pull          lets itself be asked, and pushes nothing
     mute          pushes nothing
@@ -22,8 +23,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 Json = dict[str, Any]
 CHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
@@ -118,6 +121,7 @@ class Server:
         found = self.found(uri)
         if "pieces" in self._words:
             self._push(uri, [], None)
+            time.sleep(0.05)
         if "stale" in self._words and version > 0:
             self._push(uri, [_diagnostic(0, "of before", 1)], version - 1)
             self._push(uri, found, version)
@@ -125,6 +129,8 @@ class Server:
             self._push(uri, found, None)
 
     def _push(self, uri: str, found: list[Json], version: int | None) -> None:
+        if "real" in self._words:
+            uri = Path(os.path.realpath(unquote(uri.removeprefix("file://")))).as_uri()
         params = {"uri": uri, "diagnostics": found}
         if version is not None:
             params["version"] = version
