@@ -27,6 +27,7 @@ from ostler.engine import recovery
 from ostler.engine.instance import Instance, Tasks
 from ostler.engine.runs import Runs
 from ostler.events import Bus, Location
+from ostler.integrations.lsp.servers import LanguageServers
 from ostler.integrations.mcp.servers import McpServers
 from ostler.integrations.plugins.hooks import HOOK_SECONDS, Hooks
 from ostler.integrations.plugins.inside import App as AsgiApp
@@ -48,6 +49,7 @@ from ostler.question import Questions
 from ostler.schema.config import Config, ServerConfig
 from ostler.schema.errors import BadRequest, ConfigError, unknown_error
 from ostler.schema.event import (
+    LspUpdated,
     PermissionAsked,
     PermissionReplied,
     PermissionUpdated,
@@ -245,6 +247,7 @@ class Runtime:
         await instance.hooks.close()
         await instance.terminals.close()
         await instance.mcp.close()
+        await instance.language_servers.close()
         for started in instance.sign_ins.values():
             started.close()
         await instance.tasks.close()
@@ -356,6 +359,15 @@ class Runtime:
                 environment=self.environment,
                 distrust=own_code.objection,
                 own=own_code.asks_for_formatters(),
+            ),
+            language_servers=LanguageServers(
+                config.lsp,
+                directory=directory,
+                worktree=identity.worktree,
+                environment=self.environment,
+                distrust=own_code.objection,
+                is_own=own_code.says_what_runs,
+                changed=lambda: self.bus.publish(LspUpdated(), location),
             ),
             tasks=Tasks(),
             version=__version__,
@@ -546,6 +558,7 @@ class Runtime:
                 if own.of_command(command, instance.skills)
             ),
             *(["its formatters"] if instance.formatters.own else []),
+            *(f"the language server {name}" for name in instance.language_servers.held_back()),
         ]
 
     def _mcp(self, directory: str, config: Config, own: OwnCode, location: Location) -> McpServers:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ostler.integrations.lsp.servers import LanguageServers
 from ostler.permission import ALLOW_ALL
 from ostler.schema.agent import Agent, Skill
 from ostler.schema.config import Config
@@ -52,10 +53,12 @@ class ScriptedHost:
         subtask: Callable[[Subtask], SubtaskResult] | None = None,
         on_ask: Callable[[Ask], None] | None = None,
         on_edited: Callable[[str], None] | None = None,
+        language_servers: LanguageServers | None = None,
     ) -> None:
         self._refuse, self._answers, self._skills = refuse or {}, answers, list(skills)
         self._diagnostics, self._instructions = diagnostics or {}, list(instructions)
         self._subtask, self._on_ask, self._on_edited = subtask, on_ask, on_edited
+        self._language_servers = language_servers
         self._todos: list[Todo] = []
         self.asks: list[Ask] = []
         self.updates: list[tuple[str | None, Metadata | None]] = []
@@ -103,6 +106,10 @@ class ScriptedHost:
 
     async def shell_environment(self, directory: str) -> Mapping[str, str]:
         return {}
+
+    def language_servers(self) -> LanguageServers:
+        assert self._language_servers is not None, "no language servers were prepared"
+        return self._language_servers
 
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         return self._instructions

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ostler.cli import debug_agent, debug_files, debug_state
+from ostler.cli import debug_agent, debug_files, debug_lsp, debug_state
 
 if TYPE_CHECKING:
     from ostler.config.load import LoadedConfig
@@ -15,6 +15,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(debug_lsp.app, name="lsp")
 
 _SECRET = re.compile(r"key|secret|token|password|authorization|credential", re.IGNORECASE)
 _SECRET_TABLES = frozenset(("headers", "environment"))

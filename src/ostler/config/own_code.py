@@ -9,6 +9,9 @@ from ostler.schema.agent import Command, Skill
 
 _DECIDE = ("type", "command", "environment", "cwd")
 """Keys of a local MCP server that decide what is run."""
+_DECIDE_LSP = ("command", "env", "initialization")
+"""The same of a language server: its options name compilers, interpreters and commands to check
+with."""
 
 
 class OwnCode:
@@ -47,6 +50,10 @@ class OwnCode:
 
     def of_plugin(self, name: str) -> str | None:
         return self.objection(f"the plugin {name}")
+
+    def says_what_runs(self, language_server: str) -> bool:
+        """Whether the project's own configuration does, for a language server."""
+        return self._loaded.from_project(("lsp", language_server), _DECIDE_LSP)
 
     def asks_for_formatters(self) -> bool:
         """Whether the project's own configuration does."""

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from ostler.config import lsp
 from ostler.config.jsonc import Path, Position, locate
 from ostler.schema.config import AgentConfig, Config
 from ostler.schema.errors import ConfigInvalidError
@@ -45,9 +46,14 @@ def check(
         issues = list(_issues(raw, kind, ()))
     issues += _nulls(raw, kind, ()) if _holds_null(raw) else ()
     if kind is Config and not issues:
-        issues = list(_server_issues(raw.get("mcp")))
+        issues = [*_server_issues(raw.get("mcp")), *_lsp_issues(raw)]
     if issues:
         raise invalid(issues, file, text, places() if places else None)
+
+
+def _lsp_issues(raw: dict[str, Any]) -> Iterator["Issue"]:
+    for name, key in lsp.missing(raw):
+        yield Issue(f'A language server that is not built in needs "{key}"', ("lsp", name))
 
 
 def known_only(value: Any, hint: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,13 @@ import msgspec
 
 from ostler import ids
 from ostler.engine import hooks
-from ostler.engine.instance import Instance
-from ostler.schema.agent import Agent, Skill
+from ostler.engine.host import InstanceHost
+from ostler.schema.agent import Agent
 from ostler.schema.errors import (
     PermissionRejected,
     QuestionRejected,
     ToolError,
 )
-from ostler.schema.event import FileEdited, FileWatcherUpdated
 from ostler.schema.part import (
     FilePart,
     ToolPart,
@@ -31,7 +29,6 @@ from ostler.schema.permission import PermissionRule, PermissionTool
 from ostler.schema.question import QuestionAnswer, QuestionInfo, QuestionTool
 from ostler.schema.session import Todo
 from ostler.tools.tool import (
-    Edited,
     Metadata,
     Subtask,
     SubtaskResult,
@@ -57,6 +54,7 @@ READ_ONLY = frozenset(
         "todoread",
         "question",
         "skill",
+        "lsp",
         "invalid",
         "StructuredOutput",
     )
@@ -64,7 +62,7 @@ READ_ONLY = frozenset(
 """Tools after which no file can have changed, so that no snapshot is needed."""
 
 
-class Call:
+class Call(InstanceHost):
     """One call being carried out; also the ToolHost the tool sees.
 
     ``save`` stores a state durably, ``show`` publishes it only. ``blocked`` is set when a person
@@ -72,10 +70,10 @@ class Call:
     """
 
     def __init__(self, turn: "Turn", part: ToolPart, agent: Agent) -> None:
+        super().__init__(turn.instance)
         self.turn, self.part, self.agent = turn, part, agent
         self.blocked = False
         self.started = ids.now_ms()
-        self._instance: Instance = turn.instance
         self._finished = False
 
     # ── the call's life ──────────────────────────────────────────────────────────────────────
@@ -218,21 +216,6 @@ class Call:
         )
         self._instance.store.messages.show_part(self.part)
 
-    async def edited(self, path: str, created: bool) -> Edited:
-        instance = self._instance
-        await instance.formatters.format(path)
-        instance.bus.publish(FileEdited(file=path), instance.location)
-        kind = "add" if created else "change"
-        instance.bus.publish(FileWatcherUpdated(file=path, event=kind), instance.location)
-        return Edited()
-
-    async def removed(self, path: str) -> None:
-        instance = self._instance
-        instance.bus.publish(FileWatcherUpdated(file=path, event="unlink"), instance.location)
-
-    async def warm(self, path: str) -> None:
-        """Nothing to warm without language servers."""
-
     async def shell_environment(self, directory: str) -> Mapping[str, str]:
         return await hooks.shell_environment(
             self._instance, directory, self.part.sessionID, self.part.callID
@@ -256,79 +239,10 @@ class Call:
     def set_todos(self, todos: list[Todo]) -> None:
         self._instance.store.sessions.save_todos(self.part.sessionID, todos)
 
-    def skills(self) -> list[Skill]:
-        return self._instance.skills
-
     async def subtask(self, task: Subtask) -> SubtaskResult:
         from ostler.engine.subagents import run_subtask
 
         return await run_subtask(self, task)
-
-
-async def read_for_user(instance: Instance, session_id: str, arguments: dict[str, Any]) -> str:
-    """What the read tool answers for a file the user attached; nobody is asked.
-    Raises ToolError."""
-    context = ToolContext(
-        session_id=session_id,
-        message_id="",
-        call_id="",
-        agent=instance.default_agent(),
-        directory=instance.directory,
-        worktree=instance.worktree,
-        config=instance.config,
-        host=_UserHost(),
-        aborted=asyncio.Event(),
-        output_dir=instance.output_dir,
-        environment=dict(os.environ),
-    )
-    result = await instance.tools["read"].run(arguments, context)
-    return result.output
-
-
-class _UserHost:
-    """The host of a read on the user's own behalf: everything is allowed, nothing is shown."""
-
-    async def ask(
-        self,
-        permission: str,
-        patterns: Sequence[str],
-        always: Sequence[str],
-        metadata: Metadata,
-    ) -> None:
-        pass
-
-    def update(self, title: str | None = None, metadata: Metadata | None = None) -> None:
-        pass
-
-    async def edited(self, path: str, created: bool) -> Edited:
-        return Edited()
-
-    async def removed(self, path: str) -> None:
-        pass
-
-    async def warm(self, path: str) -> None:
-        pass
-
-    async def shell_environment(self, directory: str) -> Mapping[str, str]:
-        return {}
-
-    def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
-        return []
-
-    async def question(self, questions: Sequence[QuestionInfo]) -> list[QuestionAnswer]:
-        raise QuestionRejected
-
-    def todos(self) -> list[Todo]:
-        return []
-
-    def set_todos(self, todos: list[Todo]) -> None:
-        pass
-
-    def skills(self) -> list[Skill]:
-        return []
-
-    async def subtask(self, task: Subtask) -> SubtaskResult:
-        raise ToolError("a subagent cannot be started here")
 
 
 def permission_rules(

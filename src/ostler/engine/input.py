@@ -156,7 +156,7 @@ async def _read(
         arguments["offset"] = max(1, int(start))
         if end.isdecimal():
             arguments["limit"] = max(1, int(end) - max(1, int(start)) + 1)
-    from ostler.engine.calls import read_for_user
+    from ostler.engine.direct import read_for_user
 
     try:
         text = await read_for_user(instance, fields["sessionID"], arguments)

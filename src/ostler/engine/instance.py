@@ -13,6 +13,7 @@ import msgspec
 from ostler.config import LoadedConfig
 from ostler.config.own_code import OwnCode
 from ostler.events import Bus, Location
+from ostler.integrations.lsp.servers import LanguageServers
 from ostler.integrations.mcp.servers import McpServers
 from ostler.integrations.plugins.hooks import Hooks
 from ostler.integrations.remote_control import RemoteControl
@@ -126,6 +127,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     output_dir: str
     environment: dict[str, str]
     formatters: Formatters
+    language_servers: LanguageServers
     tasks: Tasks
     version: str
     hooks: Hooks

@@ -302,6 +302,12 @@ class McpBrowserOpenFailed(Properties):
     url: str
 
 
+class LspUpdated(Properties):
+    """A language server was connected to, or is gone: ``GET /lsp`` says which there are."""
+
+    kind = "lsp.updated"
+
+
 class VcsBranchUpdated(Properties):
     """``branch`` is absent when HEAD is detached."""
 

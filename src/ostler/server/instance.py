@@ -95,9 +95,11 @@ async def capabilities(context: Context) -> Capabilities:
 
 @operation("GET /lsp", "lsp.status", answer=list[LSPStatus])
 async def language_servers(context: Context) -> list[LSPStatus]:
-    """Those that are connected: none, unless the configuration asks for them."""
-    await context.instance()
-    return []
+    """Those that files have asked for so far; the configuration turns them on."""
+    servers = (await context.instance()).language_servers.status()
+    return [
+        LSPStatus(s.id, s.id, s.root, "connected" if s.is_connected else "error") for s in servers
+    ]
 
 
 @operation("GET /formatter", "formatter.status", answer=list[FormatterStatus])

@@ -26,6 +26,7 @@ BUILTIN = (
     "todoread",
     "skill",
     "apply_patch",
+    "lsp",
 )
 """The built-in tools' ids in the order they are listed; each is a module of this package."""
 
@@ -41,8 +42,9 @@ def builtin_tools() -> Mapping[str, Tool]:
 
 
 def listed(environment: Mapping[str, str]) -> list[str]:
-    """The ids of the built-in tools this process has: ``question`` depends on the client."""
-    return [name for name in BUILTIN if name != "question" or _has_question(environment)]
+    """The ids of the built-in tools this process has: ``question`` depends on the client, ``lsp``
+    on a flag."""
+    return [name for name in BUILTIN if _has(name, environment)]
 
 
 def offered(
@@ -69,7 +71,7 @@ def offered(
             continue
         if name in (("edit", "write") if patches else ("apply_patch",)):
             continue
-        if name == "question" and not _has_question(environment):
+        if not _has(name, environment):
             continue
         if name == "todoread" and not _turned_on(name, switches, agent, config):
             continue
@@ -81,6 +83,18 @@ def offered(
 def takes_patches(model_api_id: str) -> bool:
     """Whether a model is given apply_patch in the place of edit and write: the GPT-5 family."""
     return "gpt-" in model_api_id and "oss" not in model_api_id and "gpt-4" not in model_api_id
+
+
+def _has(name: str, environment: Mapping[str, str]) -> bool:
+    if name == "question":
+        return _has_question(environment)
+    return name != "lsp" or _is_experiment(environment, "LSP_TOOL")
+
+
+def _is_experiment(environment: Mapping[str, str], name: str) -> bool:
+    """Whether an experiment is on: by its own flag, or else by the one for all (OpenCode 1.18)."""
+    own = f"OPENCODE_EXPERIMENTAL_{name}"
+    return _flag(environment, own if environment.get(own) else "OPENCODE_EXPERIMENTAL")
 
 
 def _has_question(environment: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from ostler.integrations.lsp.servers import LanguageServers
 from ostler.schema.agent import Agent, Skill
 from ostler.schema.config import Config
 from ostler.schema.errors import ToolError
@@ -89,6 +90,9 @@ class ToolHost(Protocol):
 
     async def shell_environment(self, directory: str) -> Mapping[str, str]:
         """Variables that plugins add for a program started in a directory."""
+
+    def language_servers(self) -> LanguageServers:
+        """Those of the session's directory."""
 
     def nearby_instructions(self, path: str) -> list[tuple[str, str]]:
         """(path, text) of instruction files that hold for a file and were not shown yet."""
