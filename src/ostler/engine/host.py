@@ -1,4 +1,4 @@
-"""What every host of a tool does alike: what an instance does for who changes or reads its files."""
+"""What every host of a tool does alike: an instance's part in changing and reading files."""
 
 from ostler.engine.instance import Instance
 from ostler.integrations.lsp.servers import LanguageServers
