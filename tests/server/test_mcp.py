@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from ostler.integrations.mcp import connection
+from ostler.integrations.mcp import servers as mcp_servers
 from tests.support import mcp_server
 from tests.support.model_server import text, tool
 from tests.support.product import DEADLINE, Json, Ostler, serving, texts
@@ -27,6 +30,15 @@ def servers(**configured: Any) -> Json:
 @asynccontextmanager
 async def remote(tmp_path: Path, *arguments: str) -> AsyncIterator[str]:
     """A server at an address, without its path."""
+    async with remote_process(tmp_path, *arguments) as (url, _):
+        yield url
+
+
+@asynccontextmanager
+async def remote_process(
+    tmp_path: Path, *arguments: str
+) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """The same, and its process."""
     port_file = tmp_path / f"port-{len(arguments)}-{arguments[0]}"
     port_file.unlink(missing_ok=True)
     kind, *more = arguments
@@ -35,9 +47,10 @@ async def remote(tmp_path: Path, *arguments: str) -> AsyncIterator[str]:
         async with asyncio.timeout(DEADLINE):
             while not port_file.exists():
                 await asyncio.sleep(0.02)
-        yield f"http://127.0.0.1:{port_file.read_text()}"
+        yield f"http://127.0.0.1:{port_file.read_text()}", process
     finally:
-        process.kill()
+        if process.returncode is None:
+            process.kill()
         await process.wait()
 
 
@@ -152,6 +165,19 @@ async def test_a_server_that_keeps_ending_is_left_alone_for_a_while(tmp_path: Pa
         }
         await ostler.post("/mcp/t/connect")
         assert (await ostler.get("/mcp"))["t"] == {"status": "connected"}
+
+
+async def test_a_server_that_was_there_for_a_while_is_started_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp_servers, "STEADY_SECONDS", 0.0)
+    script = [tool("t_die"), tool("t_die"), tool("t_echo", text="still here"), text("done")]
+    async with serving(tmp_path, script, config=servers(t=LOCAL), titles=False) as ostler:
+        session = await ostler.create(title="Named")
+        await ostler.prompt(session)
+        *died, echoed = await ostler.parts(session, "tool")
+        assert len(died) == 2
+        assert echoed["state"]["output"] == "echo: still here"
 
 
 async def test_a_server_may_offer_more_later(tmp_path: Path) -> None:
@@ -356,6 +382,105 @@ async def test_a_remote_server(tmp_path: Path, kind: str, path: str) -> None:
             await ostler.prompt(session)
             (part,) = await ostler.parts(session, "tool")
             assert part["state"]["output"] == "echo: far"
+
+
+@pytest.mark.parametrize(("kind", "path"), [("http", "/mcp"), ("sse", "/sse")])
+async def test_a_remote_server_that_dies_is_noticed_and_found_again(
+    tmp_path: Path, kind: str, path: str
+) -> None:
+    script = [tool("t_echo", text="back"), text("done")]
+    async with remote_process(tmp_path, kind) as (url, process):
+        config = servers(t={"type": "remote", "url": url + path})
+        async with serving(tmp_path, script, config=config, titles=False) as ostler:
+            assert await ostler.get("/mcp") == {"t": {"status": "connected"}}
+            events = await ostler.events()
+            process.kill()
+            await events.until("mcp.tools.changed")  # nobody asked
+            assert (await ostler.get("/mcp"))["t"]["status"] == "failed"
+            port = url.rpartition(":")[2]
+            async with remote_process(tmp_path, kind, f"port={port}"):
+                await until_status(ostler, "connected")
+                session = await ostler.create(title="Named")
+                await ostler.prompt(session)
+                (part,) = await ostler.parts(session, "tool")
+                assert part["state"]["output"] == "echo: back"
+
+
+async def until_status(ostler: Ostler, wanted: str) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while (await ostler.get("/mcp"))["t"]["status"] != wanted:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_server_that_forgot_the_session_is_connected_to_anew(tmp_path: Path) -> None:
+    script = [tool("t_echo", text="hello"), text("done")]
+    async with remote_process(tmp_path, "http") as (url, process):
+        config = servers(t={"type": "remote", "url": url + "/mcp"})
+        async with serving(tmp_path, script, config=config, titles=False) as ostler:
+            assert await ostler.get("/mcp") == {"t": {"status": "connected"}}
+            events = await ostler.events()
+            process.kill()
+            await process.wait()
+            async with remote_process(tmp_path, "http", f"port={url.rpartition(':')[2]}"):
+                await events.until("mcp.tools.changed")
+                session = await ostler.create(title="Named")
+                assert texts(await ostler.prompt(session)) == "done"
+                (part,) = await ostler.parts(session, "tool")
+                assert part["state"]["output"] == "echo: hello"
+
+
+async def test_a_server_that_only_answers_is_asked_before_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "SILENT_SECONDS", 0.0)
+    async with remote_process(tmp_path, "quiet") as (url, process):
+        config = servers(t={"type": "remote", "url": url + "/mcp"})
+        async with serving(tmp_path, config=config) as ostler:
+            for _ in range(2):
+                assert await ostler.get("/mcp") == {"t": {"status": "connected"}}
+            process.kill()
+            await process.wait()
+            assert (await ostler.get("/mcp"))["t"]["status"] == "failed"
+
+
+async def test_a_server_that_hangs_is_asked_before_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "PING_SECONDS", 0.3)
+    async with remote_process(tmp_path, "http") as (url, process):
+        config = servers(t={"type": "remote", "url": url + "/mcp", "timeout": 500})
+        async with serving(tmp_path, config=config) as ostler:
+            assert await ostler.get("/mcp") == {"t": {"status": "connected"}}
+            process.send_signal(signal.SIGSTOP)
+            found = (await ostler.get("/mcp"))["t"]
+            assert (found["status"], "within" in found["error"]) == ("failed", True)
+            process.send_signal(signal.SIGCONT)
+            await until_status(ostler, "connected")
+
+
+async def test_a_server_that_works_is_not_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "PING_SECONDS", 0.1)
+    script = [tool("t_sleep", seconds=1), text("done")]
+    async with remote(tmp_path, "http") as url:
+        config = servers(t={"type": "remote", "url": url + "/mcp"})
+        async with serving(tmp_path, script, config=config, titles=False) as ostler:
+            events = await ostler.events()
+            session = await ostler.create(title="Named")
+            await ostler.prompt_async(session)
+            await events.until(running)
+            assert await ostler.get("/mcp") == {"t": {"status": "connected"}}
+            await events.idle()
+            (part,) = await ostler.parts(session, "tool")
+            assert part["state"]["output"] == "awake"
+
+
+def running(event: Json) -> bool:
+    state = event["properties"].get("part", {}).get("state") or {}
+    return state.get("status") == "running"
 
 
 async def test_signing_in(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """An MCP server for tests, made with the official package.
 
     python mcp_server.py                                   over standard input and output
-    python mcp_server.py http|sse|oauth PORT_FILE [no-registration]
+    python mcp_server.py http|sse|quiet|oauth PORT_FILE [no-registration] [port=PORT]
 
-The served address's port is written to PORT_FILE once it listens.
+The served address's port is written to PORT_FILE once it listens. ``quiet`` says nothing by itself:
+it is asked and answers, and keeps no session.
 """
 
 import os
@@ -181,7 +182,9 @@ def main(arguments: list[str]) -> None:
         return build().run("stdio")
     kind, port_file, *more = arguments
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    wanted = [int(word[len("port=") :]) for word in more if word.startswith("port=")]
+    listener.bind(("127.0.0.1", wanted[0] if wanted else 0))
     listener.listen(16)
     port = listener.getsockname()[1]
     Path(port_file + ".new").write_text(str(port))
@@ -194,8 +197,8 @@ def main(arguments: list[str]) -> None:
 def _app(kind: str, port: int, no_registration: bool) -> Any:
     if kind == "sse":
         return build().sse_app()
-    if kind == "http":
-        return build().streamable_http_app()
+    if kind in ("http", "quiet"):
+        return build().streamable_http_app(stateless_http=kind == "quiet")
     here = AnyHttpUrl(f"http://127.0.0.1:{port}")
     settings = AuthSettings(
         issuer_url=here,

@@ -40,9 +40,9 @@ class Formatter(msgspec.Struct, frozen=True):
     program on PATH (or in the project's ``node_modules``), a file upwards, a dependency.
 
     ``forced``: the user gave the command, so it is used in any case; ``loads_code``: it runs what
-    the project's configuration of it says; ``probe``: arguments with which the program on PATH must
-    succeed, and ``says`` the words of the first line it then prints; ``flag``: the variable that
-    switches it on; ``unless``: the formatter in whose place it stands."""
+    the project's configuration of it says; ``probe``: arguments with which the program on PATH
+    must succeed, and ``says`` the words of the first line it then prints; ``flag``: the variable
+    that switches it on; ``unless``: the formatter in whose place it stands."""
 
     name: str
     command: tuple[str, ...]

@@ -8,6 +8,8 @@ import asyncio
 import logging
 import math
 import os
+import time
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -21,7 +23,7 @@ from mcp.client.client import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp.shared.exceptions import MCPError
+from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from pydantic import FileUrl, ValidationError
 
 from ostler.integrations.mcp.auth import Flow, SignIn
@@ -45,6 +47,15 @@ LIST_SECONDS = 30.0
 CALL_SECONDS = 60.0
 """Without progress reports; each report starts the time anew (OpenCode 1.18)."""
 MOST_PAGES = 1000
+SILENT_SECONDS = 30.0
+"""Without a word from a remote server, after which it is asked whether it is there before use."""
+PING_SECONDS = 5.0
+END_SECONDS = 5.0
+"""For taking leave of a server."""
+_BROKEN = (types.CONNECTION_CLOSED, types.INVALID_REQUEST, types.INTERNAL_ERROR)
+"""Errors that requests end in when the server, or its memory of this session, is gone."""
+
+CLOSED = "Connection closed"
 
 log = logging.getLogger("ostler.mcp")
 T = TypeVar("T")
@@ -95,6 +106,9 @@ class Connection:
         self._connecting: anyio.CancelScope | None = None
         self._stop = asyncio.Event()
         self._relisting: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self._asking = 0
+        self._heard = self.connected_at = 0.0
 
     # ── its life ─────────────────────────────────────────────────────────────────────────────
 
@@ -110,6 +124,8 @@ class Connection:
         """Disconnect, and end a local server with everything it started."""
         task, self._task = self._task, None
         self._stop.set()
+        if self._checking is not None:
+            self._checking.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
         if task is not None:
@@ -140,6 +156,7 @@ class Connection:
             except Exception as e:
                 if settled.is_set():
                     log.info("MCP server %s did not end well: %s", self.name, _told(e))
+                    self._lose(CLOSED)
                     return
                 self.status = self._refusal(way, e, stderr.text())
                 log.info("MCP server %s: %s", self.name, self.status)
@@ -168,9 +185,11 @@ class Connection:
             deadline.deadline = math.inf
             self._connecting = None
             self._client, self.status = client, MCPStatusConnected()
+            self.connected_at = time.monotonic()
             settled.set()
             await self._wait_for_end(lost)
             self._client = None
+            deadline.deadline = anyio.current_time() + END_SECONDS
 
     async def _wait_for_end(self, lost: asyncio.Event) -> None:
         waits = [asyncio.create_task(lost.wait()), asyncio.create_task(self._stop.wait())]
@@ -180,13 +199,54 @@ class Connection:
             for wait in waits:
                 wait.cancel()
         if not self._stop.is_set():
-            self._lose("Connection closed")
+            self._lose(CLOSED)
 
     def _lose(self, reason: str) -> None:
         """The connection is of no use any more."""
         self._stop.set()
-        self.status, self.offer = MCPStatusFailed(error=reason), Offer()
-        self._changed()
+        if isinstance(self.status, MCPStatusConnected):
+            self.status, self.offer = MCPStatusFailed(error=reason), Offer()
+            self._changed()
+
+    # ── whether it is still there ────────────────────────────────────────────────────────────
+
+    async def check(self) -> None:
+        """Ask a remote server that has been silent for long; ``status`` says what came of it."""
+        if time.monotonic() - self._heard >= SILENT_SECONDS:
+            self._doubt()
+        if self._checking is not None:
+            await asyncio.wait([self._checking])
+
+    def _doubt(self) -> None:
+        """Ask a remote server whether it is there; a local one's output closes when it ends. One
+        that is working on a request may have no time to answer: then it is the request that
+        tells."""
+        client = self._client if isinstance(self.config, McpRemoteConfig) else None
+        if client and not (self._asking or self._checking or self._stop.is_set()):
+            self._checking = asyncio.create_task(self._ping(client))
+
+    async def _ping(self, client: Client) -> None:
+        reason = None
+        with warnings.catch_warnings():  # the protocol's next version has no pings
+            warnings.simplefilter("ignore", MCPDeprecationWarning)
+            asked = client.send_ping()
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await asked
+        except TimeoutError:
+            reason = f"No answer within {PING_SECONDS:g} s"
+        except MCPError as e:
+            if e.code != types.METHOD_NOT_FOUND:  # an answer, if a poor one
+                reason = CLOSED if e.code == types.CONNECTION_CLOSED else e.message
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError, httpx2.HTTPError) as e:
+            reason = _told(e)
+        finally:
+            self._checking = None
+        if reason is not None:
+            self._lose(reason)
+
+    def _hear(self) -> None:
+        self._heard = time.monotonic()
 
     def _refusal(self, way: "_Way", error: BaseException, stderr: str) -> MCPStatus:
         refused = way.sign_in.refused if way.sign_in else None
@@ -204,7 +264,7 @@ class Connection:
         if isinstance(self.config, McpLocalConfig):
             return [_Local(self.config, self._directory, self._environment)]
         sign_in = self._sign_in(self.config, flow)
-        return [_Http(self.config, sign_in), _Sse(self.config, sign_in)]
+        return [_Http(self.config, sign_in, self._doubt), _Sse(self.config, sign_in)]
 
     def _sign_in(self, config: McpRemoteConfig, flow: Flow | None) -> SignIn | None:
         if config.oauth is False:
@@ -216,7 +276,7 @@ class Connection:
         self, stack: AsyncExitStack, way: "_Way", stderr: StandardError, lost: asyncio.Event
     ) -> Client:
         client = Client(
-            _watched(way.open(stderr), lost),
+            _watched(way.open(stderr), lost, self._hear),
             mode="legacy",
             list_roots_callback=self._roots,
             logging_callback=self._log,
@@ -308,6 +368,8 @@ class Connection:
         client = self._client
         if client is None:
             raise McpError(f"MCP server {self.name} is not connected")
+        self._asking += 1
+        broken = False
         try:
             async with asyncio.timeout(self._call_seconds) as deadline:
                 return await ask(client, deadline)
@@ -316,11 +378,17 @@ class Connection:
                 f"MCP server {self.name} did not answer within {self._call_seconds:g} s"
             ) from None
         except MCPError as e:
+            broken = e.code in _BROKEN
             raise McpError(f"MCP server {self.name}: {e.message}") from None
         except (ValidationError, RuntimeError, ValueError) as e:
             raise McpError(f"MCP server {self.name} answered what it should not: {e}") from None
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, httpx2.HTTPError) as e:
+            broken = True
             raise McpError(f"MCP server {self.name}: {_told(e)}") from None
+        finally:
+            self._asking -= 1
+            if broken:
+                self._doubt()
 
 
 async def _pages(ask: Callable[..., Awaitable[Any]], field: str) -> list[Any]:
@@ -366,15 +434,24 @@ class _Local(_Way):
 
 
 class _Http(_Way):
-    def __init__(self, config: McpRemoteConfig, sign_in: SignIn | None) -> None:
-        self._config, self.sign_in = config, sign_in
+    """``ended`` is called when the stream of what the server says by itself has ended."""
+
+    def __init__(
+        self, config: McpRemoteConfig, sign_in: SignIn | None, ended: Callable[[], None]
+    ) -> None:
+        self._config, self.sign_in, self._ended = config, sign_in, ended
 
     def open(self, stderr: StandardError) -> Any:
         return self._connect()
 
+    async def _follow(self, response: httpx2.Response) -> None:
+        if response.request.method == "GET" and isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = _Followed(response.stream, self._ended)
+
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[Any]:
         client = create_mcp_http_client(headers=self._config.headers, auth=self.sign_in)
+        client.event_hooks = {"response": [self._follow]}
         async with client, streamable_http_client(self._config.url, http_client=client) as streams:
             yield streams
 
@@ -394,16 +471,36 @@ class _Sse(_Way):
         )
 
 
+class _Followed(httpx2.AsyncByteStream):
+    """A response's bytes, with word of their end, however it comes."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, ended: Callable[[], None]) -> None:
+        self._stream, self._ended = stream, ended
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._stream:
+                yield chunk
+        finally:
+            self._ended()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 @asynccontextmanager
-async def _watched(transport: Any, lost: asyncio.Event) -> AsyncIterator[Any]:
-    """The transport, with ``lost`` set when the server has nothing more to say."""
+async def _watched(
+    transport: Any, lost: asyncio.Event, heard: Callable[[], None]
+) -> AsyncIterator[Any]:
+    """The transport, with ``lost`` set when the server has nothing more to say, and ``heard``
+    called for each message."""
     async with transport as (read, write):
-        yield _Watched(read, lost), write
+        yield _Watched(read, lost, heard), write
 
 
 class _Watched:
-    def __init__(self, stream: Any, lost: asyncio.Event) -> None:
-        self._stream, self._lost = stream, lost
+    def __init__(self, stream: Any, lost: asyncio.Event, heard: Callable[[], None]) -> None:
+        self._stream, self._lost, self._heard = stream, lost, heard
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -413,10 +510,12 @@ class _Watched:
 
     async def __anext__(self) -> Any:
         try:
-            return await self._stream.__anext__()
+            message = await self._stream.__anext__()
         except StopAsyncIteration:
             self._lost.set()
             raise
+        self._heard()
+        return message
 
     async def __aenter__(self) -> "_Watched":
         await self._stream.__aenter__()

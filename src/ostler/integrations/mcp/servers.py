@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds between restarts of a server that keeps ending: the first at once, then 1, 2, 4, …"""
+STEADY_SECONDS = 60.0
+"""A server that was there for so long has not kept ending: it is started again at once."""
 TOAST_MS = 8000
 
 
@@ -76,8 +78,10 @@ class McpServers:
     # ── on demand ────────────────────────────────────────────────────────────────────────────
 
     async def ready(self) -> None:
-        """Connect to what is enabled and was not tried yet, and again to what was lost. Returns
-        when each has answered or run out of its time."""
+        """Connect to what is enabled and was not tried yet, and again to what was lost; remote
+        ones that have been silent are asked whether they are there. Returns when each has answered
+        or run out of its time."""
+        await asyncio.gather(*(c.check() for c in self.connected().values()))
         wanted = [name for name in self._configs if self._is_due(name)]
         for name in wanted:
             self._start(name)
@@ -121,6 +125,8 @@ class McpServers:
         )
         self._connections[name] = connection
         await connection.open(flow)
+        if name in self._restarts:
+            self._started_again(name, connection)
         if isinstance(connection.status, MCPStatusNeedsAuth) and flow is None:
             self._tell(
                 TuiToastShow(
@@ -135,10 +141,22 @@ class McpServers:
         """A connection's offer changed, or it was lost: it may be restarted, each time later."""
         connection = self._connections.get(name)
         if connection is not None and isinstance(connection.status, MCPStatusFailed):
-            restarts = self._restarts.setdefault(name, _Restarts())
-            restarts.due = time.monotonic() + restarts.pause
-            restarts.pause = min(max(restarts.pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+            if time.monotonic() - connection.connected_at >= STEADY_SECONDS:
+                self._restarts.pop(name, None)
+            self._postpone(name)
         self._tell(McpToolsChanged(server=name))
+
+    def _started_again(self, name: str, connection: "Connection") -> None:
+        """A lost server was tried again."""
+        if isinstance(connection.status, MCPStatusFailed):
+            self._postpone(name)
+        else:
+            self._tell(McpToolsChanged(server=name))
+
+    def _postpone(self, name: str) -> None:
+        restarts = self._restarts.setdefault(name, _Restarts())
+        restarts.due = time.monotonic() + restarts.pause
+        restarts.pause = min(max(restarts.pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
 
     # ── what a client asks for ───────────────────────────────────────────────────────────────
 
