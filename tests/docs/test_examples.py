@@ -39,6 +39,7 @@ SHOWS = {
     "docs/debug.md": ["explore", "build (primary)", "ostler version: "],
     "docs/replay.md": ["write a.txt"],
     "docs/permissions.md": [],
+    "docs/agents.md": [".opencode/agents/rehearsal.md"],
     "docs/trust.md": ["Trusted: ", "No longer trusted: "],
 }
 
