@@ -108,3 +108,52 @@ async def test_a_sign_in_that_is_refused(tmp_path: Path) -> None:
         done = await place.ostler("auth", "login", "-p", "test")
         assert done.code == 1
         assert "not you" in done.err
+
+
+ACCOUNT = """
+def authorize(inputs):
+    def callback(code):
+        if code != "right":
+            return {"type": "failed"}
+        return {"type": "success", "access": inputs["who"], "refresh": "r", "expires": 1}
+    return {"url": "http://sign.in", "instructions": "Look", "method": "code", "callback": callback}
+
+def knows(value):
+    return None if value != "nobody" else "that is nobody"
+
+auth = {
+    "provider": "acme",
+    "methods": [
+        {"type": "oauth", "label": "Account", "authorize": authorize,
+         "prompts": [{"type": "text", "key": "who", "message": "Who", "validate": knows},
+                     {"type": "text", "key": "x", "message": "X",
+                      "when": {"key": "who", "op": "eq", "value": "x"}}]},
+        {"type": "api", "label": "Long key"},
+    ],
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "outcome"),
+    [
+        ([], "me\nright\n", 0, {"type": "oauth", "access": "me", "refresh": "r", "expires": 1}),
+        (["-m", "long key"], "secret\n", 0, {"type": "api", "key": "secret"}),
+        ([], "me\nwrong\n", 1, "the sign-in failed"),
+        ([], "nobody\n", 2, "Who: that is nobody"),
+        (["-m", "magic"], "", 2, "none of Account, Long key, key"),
+    ],
+)
+async def test_a_plugins_ways(
+    tmp_path: Path, arguments: list[str], stdin: str, code: int, outcome: Any
+) -> None:
+    place = Place(tmp_path)
+    file = place.home / ".config/opencode/plugin/acme.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(ACCOUNT)
+    done = await place.ostler("auth", "login", "-p", "acme", *arguments, stdin=stdin)
+    assert done.code == code, done.err
+    if isinstance(outcome, dict):
+        assert kept(place) == {"acme": outcome}
+    else:
+        assert outcome in done.err

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -84,12 +84,7 @@ def login(
         if url:
             asyncio_run(_login_at(url, yes))
             return
-        chosen = _choose_provider(provider)
-        way = asyncio_run(_method(chosen, method))
-        if way is None:
-            _keep_key(chosen)
-        else:
-            asyncio_run(_sign_in(chosen, way))
+        asyncio_run(_login(provider, method))
 
 
 @app.command()
@@ -133,7 +128,22 @@ def _box(title: str, rows: list[str], end: str) -> None:
 # ── which provider, and how ───────────────────────────────────────────────────────────────────
 
 
-def _choose_provider(wanted: str) -> str:
+async def _login(provider: str, method: str) -> None:
+    """Raises Stop."""
+    from ostler.cli.opened import opened
+
+    async with opened() as (_, instance):  # whose plugins may know ways of their own
+        extensions = instance.models.sign_ins.extensions
+        chosen = _choose_provider(provider, extensions)
+        ways = list(extensions[chosen].methods) if chosen in extensions else []
+        way = _method(method, [*ways, *_configured(chosen)])
+        if way is None:
+            _keep_key(chosen)
+        else:
+            await _sign_in(chosen, way)
+
+
+def _choose_provider(wanted: str, of_plugins: Iterable[str]) -> str:
     """Raises Stop for one that nobody knows."""
     from ostler.cli.failures import USAGE, Stop
     from ostler.config.paths import default_paths
@@ -143,6 +153,8 @@ def _choose_provider(wanted: str) -> str:
     names = {key: entry.name for key, entry in entries.items()}
     for key, described in (_config().provider or {}).items():
         names[key] = described.name or names.get(key, key)
+    for key in of_plugins:
+        names.setdefault(key, key)
     if not wanted:
         wanted = _ask("Provider", [])
     found = _find(wanted, names)
@@ -167,7 +179,7 @@ def _find(wanted: str, names: Mapping[str, Any]) -> str | None:
     return next(same, None)
 
 
-def _ask(what: str, choices: list[str]) -> str:
+def _ask(what: str, choices: Sequence[str]) -> str:
     """Raises Stop where nobody is there to answer."""
     from ostler.cli.failures import USAGE, Stop
 
@@ -184,31 +196,35 @@ def _config() -> Any:
     return load_global(default_paths(), os.environ)
 
 
-async def _method(provider: str, wanted: str) -> "SignInMethod | None":
-    """The way to sign in; None: by key. Raises Stop."""
-    from ostler.cli.failures import USAGE, Stop
+def _configured(provider: str) -> "list[SignInMethod]":
+    """The way that the user's own configuration describes, if it does. A project's does not count:
+    it could send a person anywhere."""
     from ostler.models.oauth import method_of
 
     described = (_config().provider or {}).get(provider)
-    way = method_of(described.oauth) if described and described.oauth else None
-    if wanted.lower() in ("key", "api", "api key"):
-        return None
-    if wanted and (way is None or way.label.lower() != wanted.lower()):
-        known = ["key", *([way.label] if way else [])]
-        raise Stop(f"--method: {wanted!r} is none of {', '.join(known)}", USAGE)
-    return way
+    return [method_of(described.oauth)] if described and described.oauth else []
+
+
+def _method(wanted: str, ways: "Sequence[SignInMethod]") -> "SignInMethod | None":
+    """The way to sign in, the first where nobody can be asked; None: by key. Raises Stop."""
+    from ostler.cli.failures import USAGE, Stop
+
+    labels = [*(way.label for way in ways), "key"]
+    if not wanted and len(ways) > 1 and sys.stdin.isatty():
+        wanted = _ask("How", labels)
+    found = next((way for way in ways if way.label.lower() == wanted.lower()), None)
+    if found is not None or wanted.lower() in ("key", "api", "api key"):
+        return found
+    if wanted:
+        raise Stop(f"--method: {wanted!r} is none of {', '.join(labels)}", USAGE)
+    return next(iter(ways), None)
 
 
 def _keep_key(provider: str) -> None:
-    from getpass import getpass
-
-    from ostler.cli.failures import USAGE, Stop
     from ostler.schema.auth import ApiAuth
 
-    key = getpass(f"API key of {provider}: ") if sys.stdin.isatty() else sys.stdin.readline()
-    if not key.strip():
-        raise Stop("No key was given", USAGE)
-    _credentials().set(provider, ApiAuth(key=key.strip(), metadata=_parts(provider) or None))
+    key = _secret(f"API key of {provider}")
+    _credentials().set(provider, ApiAuth(key=key, metadata=_parts(provider) or None))
     print(f"Logged in to {provider}")
 
 
@@ -227,19 +243,59 @@ def _parts(provider: str) -> dict[str, str]:
 
 
 async def _sign_in(provider: str, way: "SignInMethod") -> None:
-    started = await way.start({})
+    started = await way.start(await _inputs(way))
     try:
-        print(f"Go to: {started.url}\n{started.instructions}", flush=True)
-        if sys.stdout.isatty():
-            from ostler.integrations.browser import open_browser
+        if started.url:
+            print(f"Go to: {started.url}\n{started.instructions}", flush=True)
+            if sys.stdout.isatty():
+                from ostler.integrations.browser import open_browser
 
-            await open_browser(started.url, os.environ)
-        code = _ask("Code", []) if started.method == "code" else None
+                await open_browser(started.url, os.environ)
+        code = None
+        if started.method == "code":
+            code = _secret(way.label) if way.type == "api" else _given("Code")
         credential = await started.finish(code)
     finally:
         started.close()
     _credentials().set(provider, credential)
     print(f"Logged in to {provider}")
+
+
+async def _inputs(way: "SignInMethod") -> dict[str, str]:
+    """The answers to what a way asks before it begins. Raises Stop."""
+    from ostler.cli.failures import USAGE, Stop
+
+    inputs: dict[str, str] = {}
+    for index, prompt in enumerate(way.prompts):
+        if not await way.applies(index, inputs):
+            continue
+        key, message = str(prompt["key"]), str(prompt.get("message") or prompt["key"])
+        options = prompt.get("options") or ()
+        answer = _given(message, [str(o["label"]) for o in options])
+        chosen = (o["value"] for o in options if answer in (o["label"], o["value"]))
+        answer = str(next(chosen, answer))
+        wrong = await way.mistake(index, answer)
+        if wrong is not None:
+            raise Stop(f"{message}: {wrong}", USAGE)
+        inputs[key] = answer
+    return inputs
+
+
+def _given(what: str, choices: Sequence[str] = ()) -> str:
+    """What a person types, or the next line of what is piped in."""
+    return _ask(what, choices) if sys.stdin.isatty() else sys.stdin.readline().strip()
+
+
+def _secret(what: str) -> str:
+    """The same, without being shown. Raises Stop."""
+    from getpass import getpass
+
+    from ostler.cli.failures import USAGE, Stop
+
+    given = getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if not given.strip():
+        raise Stop("No key was given", USAGE)
+    return given.strip()
 
 
 # ── a site that describes its own sign-in ─────────────────────────────────────────────────────

@@ -54,6 +54,13 @@ class SignInMethod(Protocol):
     type: Literal["oauth", "api"]
     prompts: Sequence[JsonObject]
 
+    async def applies(self, prompt: int, inputs: dict[str, str]) -> bool:
+        """Whether a prompt is to be asked, after these answers to those before it. Raises
+        SignInError."""
+
+    async def mistake(self, prompt: int, answer: str) -> str | None:
+        """What is wrong with an answer; None: nothing. Raises SignInError."""
+
     async def start(self, inputs: dict[str, str]) -> Started:
         """Raises SignInError."""
 
@@ -73,6 +80,12 @@ class _Flow:
     def __init__(self, config: OAuthConfig) -> None:
         self._config = config
         self.label = config.label or "Sign in with a browser"
+
+    async def applies(self, prompt: int, inputs: dict[str, str]) -> bool:
+        return True
+
+    async def mistake(self, prompt: int, answer: str) -> str | None:
+        return None
 
     async def renew(self, kept: OAuth) -> OAuth:
         answer = await self._token(grant_type="refresh_token", refresh_token=kept.refresh)

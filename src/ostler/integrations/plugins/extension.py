@@ -82,6 +82,20 @@ class PluginSignIn:
         self.label, self.prompts = method.label, method.prompts
         self.type: Literal["oauth", "api"] = "oauth" if method.type == "oauth" else "api"
 
+    async def applies(self, prompt: int, inputs: dict[str, str]) -> bool:
+        asked = self.prompts[prompt]
+        if isinstance(when := asked.get("when"), dict):
+            same = inputs.get(str(when.get("key"))) == when.get("value")
+            return same if when.get("op") != "neq" else not same
+        if not asked.get("condition"):
+            return True
+        return await self._asked(self._auth.condition(self._index, prompt, inputs))
+
+    async def mistake(self, prompt: int, answer: str) -> str | None:
+        if not self.prompts[prompt].get("validate"):
+            return None
+        return await self._asked(self._auth.validate(self._index, prompt, answer))
+
     async def start(self, inputs: dict[str, str]) -> Started:
         if self.type == "oauth":
             return await self._oauth(inputs)

@@ -49,7 +49,7 @@ class PythonAuth:
         try:
             self.provider = str(described["provider"])
             self.methods = [
-                PythonMethod(m["type"], m["label"], m.get("prompts") or (), "authorize" in m)
+                PythonMethod(m["type"], m["label"], _prompts(m), "authorize" in m)
                 for m in self._methods
             ]
         except (KeyError, TypeError) as e:
@@ -72,12 +72,28 @@ class PythonAuth:
             raise PluginError("authorize answered no callback")
         return dict(await _called(function, *([] if code is None else [code])))
 
+    async def validate(self, method: int, prompt: int, value: str) -> str | None:
+        wrong = await _called(self._methods[method]["prompts"][prompt]["validate"], value)
+        return None if wrong is None else str(wrong)
+
+    async def condition(self, method: int, prompt: int, inputs: dict[str, str]) -> bool:
+        function = self._methods[method]["prompts"][prompt]["condition"]
+        return bool(await _called(function, inputs))
+
     async def load(self, stored: Any, provider: Json) -> "PythonOptions":
         assert self._loader is not None
         options = await _called(self._loader, stored, provider)
         if options is not None and not isinstance(options, Mapping):
             raise PluginError(f"loader answered {type(options).__name__}, not a dict")
         return PythonOptions(options or {})
+
+
+def _prompts(method: Mapping[str, Any]) -> list[Json]:
+    """As they are told: for a function stands whether there is one."""
+    return [
+        {key: True if callable(value) else value for key, value in prompt.items()}
+        for prompt in method.get("prompts") or ()
+    ]
 
 
 class PythonOptions:
