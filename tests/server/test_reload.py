@@ -78,3 +78,16 @@ async def test_many_requests_while_it_changes(tmp_path: Path) -> None:
             answers = await asyncio.gather(*(ostler.http.get(path) for path in paths))
             assert {answer.status_code for answer in answers} == {200}
             assert (await ostler.get("/config"))["username"] == f"user {number}"
+
+
+async def test_trust_is_taken_up(tmp_path: Path) -> None:
+    from ostler.config.trust import Trust
+
+    async with serving(tmp_path) as ostler:
+        write(ostler, ".opencode/tool/mine.py", 'def mine() -> str:\n    "Mine."\n    return ""\n')
+        assert "mine" not in await ostler.get("/experimental/tool/ids")
+        trust = Trust(ostler.runtime.paths.state, {})
+        trust.add(str(ostler.root))
+        assert "mine" in await ostler.get("/experimental/tool/ids")
+        trust.remove(str(ostler.root))
+        assert "mine" not in await ostler.get("/experimental/tool/ids")

@@ -22,6 +22,11 @@ class OwnCode:
     def __init__(self, root: str, trust: Trust, loaded: LoadedConfig) -> None:
         self.root = root
         self._trust, self._loaded = trust, loaded
+        self._was_trusted = trust.holds(root)
+
+    def is_outdated(self) -> bool:
+        """Whether the project has been trusted, or no longer is, since this was made."""
+        return self._trust.holds(self.root) is not self._was_trusted
 
     def objection(self, what: str) -> str | None:
         """Of something that is the project's."""
