@@ -1,0 +1,2 @@
+export * from "./tool.mjs";
+export { default } from "./tool.mjs";
