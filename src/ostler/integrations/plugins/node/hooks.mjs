@@ -11,9 +11,11 @@ const WRITTEN_AS = { ".js": [".ts", ".tsx"], ".jsx": [".tsx"], ".mjs": [".mts"],
 const TEXT = new Set([".txt", ".md", ".html", ".sql", ".graphql"]);
 
 let places;
+let searching = false;
 let compile;
 
-/** @param {{packages: string, cache: string}} given folders, absolute */
+/** @param {{packages: string, cache: string, bundles: Record<string, string>}} given absolute
+ *   paths; bundles are URLs by the URLs they stand for */
 export function initialize(given) {
   places = given;
   compile = compiler(given);
@@ -57,11 +59,14 @@ function attempts(specifier, parent) {
 /** A package that leaves out extensions in its own imports is found by the older rules. */
 function required(specifier, parent) {
   if (!parent?.startsWith("file:") || builtinModules.includes(specifier)) return undefined;
+  searching = true; // in this thread the search itself comes by the hooks
   try {
     const found = createRequire(parent).resolve(specifier);
     return path.isAbsolute(found) ? found : undefined;
   } catch {
     return undefined;
+  } finally {
+    searching = false;
   }
 }
 
@@ -71,14 +76,19 @@ const isMissing = (error) =>
     error?.code,
   );
 
+const bundled = (found) => {
+  const url = places.bundles[found.url];
+  return url ? { ...found, url } : found;
+};
+
 export async function resolve(specifier, context, next) {
   try {
-    return await next(specifier, context);
+    return bundled(await next(specifier, context));
   } catch (error) {
     if (!isMissing(error)) throw error;
     for (const [other, parentURL] of attempts(specifier, context.parentURL)) {
       try {
-        return await next(other, { ...context, parentURL });
+        return bundled(await next(other, { ...context, parentURL }));
       } catch (again) {
         if (!isMissing(again)) throw again;
       }
@@ -89,12 +99,12 @@ export async function resolve(specifier, context, next) {
 
 export function resolveSync(specifier, context, next) {
   try {
-    return next(specifier, context);
+    return bundled(next(specifier, context));
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (searching || !isMissing(error)) throw error;
     for (const [other, parentURL] of attempts(specifier, context.parentURL)) {
       try {
-        return next(other, { ...context, parentURL });
+        return bundled(next(other, { ...context, parentURL }));
       } catch (again) {
         if (!isMissing(again)) throw again;
       }

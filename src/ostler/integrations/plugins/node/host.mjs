@@ -9,9 +9,10 @@ import { described, toolRunner, toolsOf } from "./tools.mjs";
 /**
  * @param {number} input descriptor of Python's messages
  * @param {number} output descriptor for ours
- * @param {string} packages folder of the host's own packages
+ * @param {{packages: string, createOpencodeClient: Function}} brought folder of the host's own
+ *   packages, and what of them is needed here
  */
-export function serve(input, output, packages) {
+export function serve(input, output, { packages, createOpencodeClient }) {
   const bodies = new Bodies();
   const plugins = new Map();
   const files = new Map();
@@ -36,7 +37,7 @@ export function serve(input, output, packages) {
       return { memory: process.memoryUsage().rss };
     },
     "plugin.load": async ({ number, spec, file, options }) => {
-      const input = await pluginInput();
+      const input = pluginInput();
       const plugin = await orLoadError(file, async () => loadPlugin(await importOf(file), { spec, options }, input));
       plugins.set(number, plugin);
       return {
@@ -67,10 +68,9 @@ export function serve(input, output, packages) {
   Object.assign(methods, authMethods(peer, pluginOf, bodies));
 
   let made;
-  async function pluginInput() {
+  function pluginInput() {
     if (made) return made;
     const { directory, worktree, project, serverUrl } = surroundings;
-    const { createOpencodeClient } = await import("@opencode-ai/sdk/client");
     const client = createOpencodeClient({ baseUrl: serverUrl, directory, fetch: relayedFetch(peer) });
     made = {
       client,

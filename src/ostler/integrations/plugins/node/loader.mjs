@@ -8,9 +8,10 @@ import * as hooks from "./hooks.mjs";
 
 const EXTENSIONS = [".ts", ".tsx", ".mts", ".cts"];
 
-/** @param {{packages: string, cache: string}} places folders, absolute */
+/** @param {{packages: string, cache: string, bundles: Record<string, string>}} places as hooks.mjs has them */
 export function install(places) {
   process.setSourceMapsEnabled?.(true);
+  Module.enableCompileCache?.(places.cache);
   globalThis[Symbol.for("ostler.meta")] = bunMeta;
   if (Module.registerHooks) {
     hooks.initialize(places);

@@ -1,8 +1,15 @@
 // What a tool's parameters are: JSON Schema for the model, and a check of what the model sent.
 // zod 4 and zod 3 are told apart by what their schemas carry, never by class: a plugin may bring a
 // copy of its own.
-import { z } from "zod";
 import { fromZod3, isZod3 } from "./zod3.mjs";
+
+/** @type {typeof import("zod").z} */
+let z;
+
+/** Says which zod 4 there is: it is found once modules are found as plugins find them. */
+export function useZod(zod) {
+  z = zod;
+}
 
 const isZod4 = (value) => typeof value === "object" && value !== null && "_zod" in value;
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
