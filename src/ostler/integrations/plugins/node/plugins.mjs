@@ -68,14 +68,17 @@ function functionsOf(module, spec) {
   return found;
 }
 
-/** Without what Node adds for a CommonJS module: the whole of it as `default`, and its markers. */
+/**
+ * A CommonJS module comes with the whole of it as `default`, and its properties a second time: of a
+ * function those that every function has, of an object those that are meant.
+ */
 function exportsOf(module) {
   const own = Object.entries(module).filter(([name]) => name !== "__esModule" && name !== "module.exports");
   const main = module.default;
-  const isWhole = isRecord(main) && !("server" in main) && own.some(([name]) => name !== "default" && main[name] === module[name]);
-  if (isWhole) return own.filter(([name]) => name !== "default");
-  if (isRecord(main) && main.__esModule) return Object.entries(main);
-  return own;
+  const others = own.filter(([name]) => name !== "default");
+  if (main == null || !others.every(([name, value]) => main[name] === value)) return own;
+  if (typeof main === "function") return [["default", main]];
+  return "server" in main ? own : Object.entries(main).filter(([name]) => name !== "__esModule");
 }
 
 /**
