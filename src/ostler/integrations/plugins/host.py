@@ -109,6 +109,7 @@ class PluginHost:
         }
         self._directory, self._environment = directory, environment
         self._data, self._cache = data, cache
+        self._fetch = fetch
         self._bodies = Bodies(fetch)
         self._entries: list[_Entry] = []
         self._process: process.HostProcess | None = None
@@ -218,6 +219,7 @@ class PluginHost:
 
     async def _revive(self) -> None:
         await self._pause()
+        bodies = self._bodies = Bodies(self._fetch)
         started = await process.start(
             self._runtime,
             directory=self._directory,
@@ -226,12 +228,13 @@ class PluginHost:
             environment=self._environment,
             begin=self._begin,
             methods={
-                "fetch": self._bodies.fetch,
-                "stream.read": self._bodies.read,
+                "fetch": bodies.fetch,
+                "stream.read": bodies.read,
                 "tool.ask": self._ask,
                 "auth.stored": self._credential,
             },
             heard=self._heard,
+            on_end=bodies.close,
         )
         for entry in self._entries:
             try:
@@ -281,7 +284,6 @@ class PluginHost:
             await running.close()
         for task in self._tasks:
             task.cancel()
-        await self._bodies.close()
 
     async def _dispose(self, peer: Peer) -> None:
         calls = [

@@ -3,7 +3,7 @@ import { authDescription, authMethods, providerDescription } from "./auth.mjs";
 import { callHook, imported, LoadError, loadPlugin, located, pluginDescription, stemOf, tellEvent } from "./plugins.mjs";
 import { syntaxErrorIn } from "./compile.mjs";
 import { connect, Thrown } from "./rpc.mjs";
-import { Bodies, relayedFetch } from "./streams.mjs";
+import { Bodies, relayedFetch, relayServer } from "./streams.mjs";
 import { described, toolRunner, toolsOf } from "./tools.mjs";
 
 /**
@@ -71,7 +71,9 @@ export function serve(input, output, { packages, createOpencodeClient }) {
   function pluginInput() {
     if (made) return made;
     const { directory, worktree, project, serverUrl } = surroundings;
-    const client = createOpencodeClient({ baseUrl: serverUrl, directory, fetch: relayedFetch(peer) });
+    const relayed = relayedFetch(peer);
+    relayServer(serverUrl, relayed);
+    const client = createOpencodeClient({ baseUrl: serverUrl, directory, fetch: relayed });
     made = {
       client,
       project,
