@@ -114,7 +114,7 @@ class PluginHost:
         self._entries: list[_Entry] = []
         self._process: process.HostProcess | None = None
         self._reviving: asyncio.Task[None] | None = None
-        self._ends: deque[float] = deque(maxlen=len(PAUSES))
+        self._starts: deque[float] = deque(maxlen=len(PAUSES) + 1)
         self._closed = False
         self._calls: dict[int, ToolCall] = {}
         self._refusals: dict[int, Exception] = {}
@@ -140,6 +140,8 @@ class PluginHost:
         self._runtime = await runtimes.find(self._environment)
         self._packages = await packages.own(self._data, self._environment)
         entries = [*await self._found(wanted, loaded), *(_Entry(f, f) for f in tool_files)]
+        if entries:
+            await self.peer()
         for entry in entries:
             await self._first_load(entry, loaded)
         if not self._entries:
@@ -175,6 +177,7 @@ class PluginHost:
         except PluginError as e:
             log.warning("%s is left out: %s", entry.source, e)
             loaded.failures.append(Failure(entry.source, str(e)))
+            self._starts.clear()  # its fault, not the next one's
             return
         self._entries.append(entry)
         if entry.is_plugin:
@@ -247,19 +250,17 @@ class PluginHost:
         self._process = started
 
     async def _pause(self) -> None:
-        """Raises PluginError where it has ended too often."""
-        if self._process is None:
-            return
+        """Raises PluginError where it was started too often."""
         now = time.monotonic()
-        self._ends.append(now)
-        recent = [end for end in self._ends if now - end < WHILE]
-        if len(recent) == len(PAUSES):
-            self._ends.pop()  # it was not started again
+        recent = [start for start in self._starts if now - start < WHILE]
+        if len(recent) > len(PAUSES):
             rest = WHILE - (now - recent[0])
             raise PluginError(
-                f"the plugin host ended {len(PAUSES)} times; it is started again in {rest:.0f} s"
+                f"the plugin host ended {len(recent)} times; it is started again in {rest:.0f} s"
             )
-        await asyncio.sleep(PAUSES[len(recent) - 1])
+        if recent:
+            await asyncio.sleep(PAUSES[len(recent) - 1])
+        self._starts.append(time.monotonic())
 
     async def kill(self, reason: str = "the plugin host was stopped") -> None:
         """End the process at once; calls that wait raise PluginError with ``reason``. The next

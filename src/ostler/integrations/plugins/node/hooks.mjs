@@ -8,7 +8,6 @@ import { compiler, isModule, isTyped, withBunNames } from "./compile.mjs";
 
 const EXTENSIONS = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json"];
 const WRITTEN_AS = { ".js": [".ts", ".tsx"], ".jsx": [".tsx"], ".mjs": [".mts"], ".cjs": [".cts"] };
-const TEXT = new Set([".txt", ".md", ".html", ".sql", ".graphql"]);
 
 let places;
 let searching = false;
@@ -104,7 +103,9 @@ export function resolveSync(specifier, context, next) {
     if (searching || !isMissing(error)) throw error;
     for (const [other, parentURL] of attempts(specifier, context.parentURL)) {
       try {
-        return bundled(next(other, { ...context, parentURL }));
+        // `require` takes paths, `import` URLs.
+        const wanted = isRequired(context) && other.startsWith("file:") ? fileURLToPath(other) : other;
+        return bundled(next(wanted, { ...context, parentURL }));
       } catch (again) {
         if (!isMissing(again)) throw again;
       }
@@ -132,7 +133,7 @@ function read(url, context) {
   const file = fileURLToPath(url);
   const extension = path.extname(file);
   const type = (context.importAttributes ?? context.importAssertions)?.type;
-  if (type === "text" || (type === undefined && TEXT.has(extension))) {
+  if (type === "text" || (type === undefined && extension === ".txt")) {
     return asModule(`export default ${JSON.stringify(fs.readFileSync(file, "utf8"))};`);
   }
   if (extension === ".json") return jsonModule(file, context);
