@@ -10,7 +10,7 @@ import pytest
 
 from ostler.integrations.plugins.host import PluginSource
 from ostler.integrations.plugins.plugin import PluginRefused
-from tests.support.plugin_host import MODULES, ON_EACH, REQUIRED, hosting
+from tests.support.plugin_host import MODULES, ON_EACH, REQUIRED, call, hosting
 
 Json = dict[str, Any]
 
@@ -415,6 +415,24 @@ async def test_a_published_plugin(runtime: str, tmp_path: Path) -> None:
 async def test_many_hooks_at_once(runtime: str, tmp_path: Path) -> None:
     source = 'export const A = async () => ({ "shell.env": async (i, o) => { o.n = i.n } })'
     async with hosting(runtime, tmp_path, {"plugin/a.js": source}) as hosted:
-        call = hosted.plugin.call
-        outputs = await asyncio.gather(*(call("shell.env", {"n": n}, {}) for n in range(200)))
+        hook = hosted.plugin.call
+        outputs = await asyncio.gather(*(hook("shell.env", {"n": n}, {}) for n in range(200)))
         assert outputs == [{"n": n} for n in range(200)]
+
+
+PAGE = Path(__file__).parents[2] / "docs/plugins-typescript.md"
+
+
+@ON_EACH
+async def test_the_documentations_examples(runtime: str, tmp_path: Path) -> None:
+    examples = re.findall(r"^```ts\n// \.opencode/(\S+)\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    files = {**dict(examples), "three.txt": "1\n2\n3"}
+    async with hosting(runtime, tmp_path, files) as hosted:
+        context = call(directory=str(hosted.root))
+        assert await hosted.tool("lines").run({"path": "three.txt"}, context) == "3"
+        plugin = hosted.plugin
+        refused = {"args": {"filePath": "/x/.env"}}
+        with pytest.raises(PluginRefused, match=r"Do not read \.env files"):
+            await plugin.call("tool.execute.before", {"tool": "read"}, refused)
+        with pytest.raises(PluginRefused, match="exit code 128"):  # no repository here
+            await plugin.call("shell.env", {}, {"env": {}})

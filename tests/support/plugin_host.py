@@ -129,12 +129,15 @@ class Call:
 
     @property
     def given(self) -> ToolCall:
+        return self.in_directory("/the/directory")
+
+    def in_directory(self, directory: str) -> ToolCall:
         return ToolCall(
             session_id="ses_1",
             message_id="msg_1",
             call_id="call_1",
             agent="build",
-            directory="/the/directory",
+            directory=directory,
             worktree="/the",
             ask=self.ask,
             show=self.show,
@@ -142,8 +145,8 @@ class Call:
         )
 
 
-def call() -> ToolCall:
-    return Call().given
+def call(directory: str = "/the/directory") -> ToolCall:
+    return Call().in_directory(directory)
 
 
 def processes_of(group: int) -> list[int]:
