@@ -173,7 +173,7 @@ export const Careful = async () => ({
         with pytest.raises(PluginRefused) as refused:
             await plugin.call("tool.execute.before", {}, {"args": {"filePath": ".env"}})
         assert str(refused.value) == "Do not read .env files"
-        with pytest.raises(PluginRefused, match="^no$"):
+        with pytest.raises(PluginRefused, match=r"^no$"):
             await plugin.call("shell.env", {}, {})
 
 

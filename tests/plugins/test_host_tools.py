@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ostler.integrations.plugins.host import result_of
+from ostler.integrations.plugins.calls import result_of
+from ostler.integrations.plugins.packages import own
 from ostler.schema.errors import PermissionRejected, ToolError
 from tests.support.plugin_host import ON_EACH, SHARED, Call, call, hosting
 
@@ -288,14 +290,12 @@ export default {
   execute: async () => manifest.version,
 }
 """
-    async with hosting(runtime, tmp_path / "first", {"tool/own.ts": source}):
-        pass  # the host's packages are there now
-    (brought,) = SHARED.glob("plugin-host/*/node_modules/zod")
-    copy = tmp_path / "second/project/tool/node_modules/zod"
+    brought = os.path.join(await own(str(SHARED), os.environ), "node_modules/zod")
+    copy = tmp_path / "project/tool/node_modules/zod"
     shutil.copytree(brought, copy)
     manifest = json.loads((copy / "package.json").read_text())
     (copy / "package.json").write_text(json.dumps({**manifest, "version": "4.0.0-own"}))
-    async with hosting(runtime, tmp_path / "second", {"tool/own.ts": source}) as hosted:
+    async with hosting(runtime, tmp_path, {"tool/own.ts": source}) as hosted:
         properties = hosted.tool("own").parameters["properties"]
         assert properties["a"] == {"type": "string", "description": "A text"}
         assert properties["b"]["properties"]["c"]["description"] == "Deep"

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -297,3 +298,25 @@ async def test_obsolete_plugins_are_left_out(tmp_path: Path) -> None:
     async with hosting("node", tmp_path, {}, plugins=["opencode-copilot-auth@0.0.9"]) as hosted:
         assert not hosted.loaded.plugins
         assert not hosted.loaded.failures
+
+
+@needs("node")
+async def test_packages_of_other_versions_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await packages.own(str(SHARED), variables(tmp_path))
+    host = tmp_path / "plugin-host"
+    for name in ("old", "recent"):
+        (host / name / "node_modules").mkdir(parents=True)
+    os.utime(host / "old", (0, 0))
+    monkeypatch.setattr(packages, "_install", _copied(made))
+    folder = await packages.own(str(tmp_path), variables(tmp_path))
+    assert {p.name for p in host.iterdir()} == {"recent", os.path.basename(folder)}
+
+
+def _copied(made: str) -> Any:
+    async def install(folder: str, *_: Any) -> None:
+        modules = os.path.join(made, "node_modules/@opencode-ai/sdk")
+        shutil.copytree(modules, os.path.join(folder, "node_modules/@opencode-ai/sdk"))
+
+    return install

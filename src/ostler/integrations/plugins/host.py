@@ -7,7 +7,6 @@ prints, waits for or ends stays on its side. docs/plugins-typescript.md is for w
 """
 
 import asyncio
-import itertools
 import logging
 import time
 from collections import deque
@@ -17,17 +16,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from ostler.integrations.plugins import packages, process, runtimes
-from ostler.integrations.plugins.plugin import (
-    Json,
-    PluginError,
-    PluginRefused,
-    PluginTool,
-    ToolCall,
-)
+from ostler.integrations.plugins.calls import Calls
+from ostler.integrations.plugins.plugin import Json, PluginError, PluginRefused, PluginTool
 from ostler.integrations.plugins.relay import Bodies, Fetch
-from ostler.integrations.plugins.rpc import Peer, Refusal, Thrown
+from ostler.integrations.plugins.rpc import Peer
 from ostler.integrations.plugins.signin import PluginAuth, PluginProvider, Stored
-from ostler.schema.errors import ToolError
 
 LOAD = 60.0
 """Seconds that loading one plugin may take."""
@@ -116,9 +109,7 @@ class PluginHost:
         self._reviving: asyncio.Task[None] | None = None
         self._starts: deque[float] = deque(maxlen=len(PAUSES) + 1)
         self._closed = False
-        self._calls: dict[int, ToolCall] = {}
-        self._refusals: dict[int, Exception] = {}
-        self._numbers = itertools.count(1)
+        self._calls = Calls(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._check: asyncio.Task[None] | None = None
 
@@ -181,10 +172,11 @@ class PluginHost:
             return
         self._entries.append(entry)
         if entry.is_plugin:
-            loaded.plugins.append(HostPlugin(self, entry.number, entry.source, answer))
+            tools = self._calls.tools({"plugin": entry.number}, answer["tools"])
+            plugin = HostPlugin(self, entry.number, entry.source, answer, tools)
+            loaded.plugins.append(plugin)
         else:
-            where = {"file": entry.file}
-            loaded.tools.extend(self.tool(where, described) for described in answer["tools"])
+            loaded.tools.extend(self._calls.tools({"file": entry.file}, answer["tools"]))
 
     async def _load(self, peer: Peer, entry: _Entry) -> Json:
         """Raises PluginError; a host that did not answer is ended then."""
@@ -215,7 +207,7 @@ class PluginHost:
         if self._process is None or not self._process.is_alive:
             if self._reviving is None or self._reviving.done():
                 # Not the caller's alone: one that gives up does not take it from the others.
-                self._reviving = self._task(self._revive())
+                self._reviving = self.task(self._revive())
             await asyncio.shield(self._reviving)
         assert self._process
         return self._process.peer
@@ -233,7 +225,7 @@ class PluginHost:
             methods={
                 "fetch": bodies.fetch,
                 "stream.read": bodies.read,
-                "tool.ask": self._ask,
+                "tool.ask": self._calls.ask,
                 "auth.stored": self._credential,
             },
             heard=self._heard,
@@ -311,7 +303,7 @@ class PluginHost:
             return await call
         except asyncio.CancelledError:
             if self._check is None or self._check.done():
-                self._check = self._task(self._kill_if_hung())
+                self._check = self.task(self._kill_if_hung())
             raise
 
     async def _kill_if_hung(self) -> None:
@@ -327,91 +319,18 @@ class PluginHost:
         except PluginError:
             return  # it has ended
 
-    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run it until it ends or the host is closed."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # ── tools ─────────────────────────────────────────────────────────────────────────────────
-
-    def tool(self, where: Json, described: Json) -> PluginTool:
-        """A tool of the host; ``where`` says whose: ``{plugin}`` or ``{file}``."""
-        name: str = described["id"]
-
-        async def run(args: Json, call: ToolCall) -> Any:
-            number = next(self._numbers)
-            self._calls[number] = call
-            params = {
-                **where,
-                "id": name,
-                "call": number,
-                "args": args,
-                "context": {
-                    "sessionID": call.session_id,
-                    "messageID": call.message_id,
-                    "callID": call.call_id,
-                    "agent": call.agent,
-                    "directory": call.directory,
-                    "worktree": call.worktree,
-                },
-            }
-            try:
-                return result_of(await self._run(number, params, call.aborted))
-            except Thrown as e:
-                refused = self._refusals.get(e.data.get("refusal", 0))
-                raise (refused or ToolError(str(e))) from None
-            except PluginError as e:
-                raise ToolError(f"{name}: {e}") from None
-            finally:
-                del self._calls[number]
-                self._refusals.pop(number, None)
-
-        return PluginTool(
-            id=name,
-            description=described["description"],
-            parameters=described["parameters"],
-            run=run,
-        )
-
-    async def _run(self, number: int, params: Json, aborted: asyncio.Event) -> Any:
-        peer = await self.peer()
-
-        async def abort() -> None:
-            await aborted.wait()
-            peer.notify("tool.abort", {"call": number})
-
-        watch = self._task(abort())
-        try:
-            return await self.watched(peer.call("tool.run", params))
-        except asyncio.CancelledError:
-            peer.notify("tool.abort", {"call": number})
-            raise
-        finally:
-            watch.cancel()
-
     def _heard(self, method: str, params: Json) -> None:
-        if method == "tool.show" and (call := self._calls.get(params["call"])):
-            title, metadata = params.get("title"), params.get("metadata")
-            call.show(
-                title if isinstance(title, str) else None,
-                metadata if isinstance(metadata, dict) else None,
-            )
+        if method == "tool.show":
+            self._calls.show(params)
         elif method == "stream.cancel":
-            self._task(self._bodies.cancel(params["stream"]))
-
-    async def _ask(self, params: Json) -> None:
-        number = params["call"]
-        call = self._calls.get(number)
-        if call is None:
-            raise Refusal("this call has ended", {})
-        try:
-            await call.ask(
-                params["permission"], params["patterns"], params["always"], params["metadata"]
-            )
-        except Exception as e:
-            self._refusals[number] = e
-            raise Refusal(str(e), {"refusal": number}) from None
+            self.task(self._bodies.cancel(params["stream"]))
 
     async def _credential(self, params: Json) -> Json | None:
         stored = self.stored.get(params["loader"])
@@ -421,11 +340,18 @@ class PluginHost:
 class HostPlugin:
     """A plugin of the host; see Plugin. ``auth`` and ``providers`` are its hooks of these names."""
 
-    def __init__(self, host: PluginHost, number: int, source: str, described: Json) -> None:
+    def __init__(
+        self,
+        host: PluginHost,
+        number: int,
+        source: str,
+        described: Json,
+        tools: list[PluginTool],
+    ) -> None:
         self._host, self._number = host, number
         self.name = source
         self.hooks = frozenset[str](described["hooks"])
-        self.tools = [host.tool({"plugin": number}, tool) for tool in described["tools"]]
+        self.tools = tools
         self.auth = [
             PluginAuth(host, number, index, one) for index, one in enumerate(described["auth"])
         ]
@@ -451,22 +377,3 @@ class HostPlugin:
 
     async def close(self) -> None:
         """The host's ``close`` lets all plugins clean up; one alone has nothing to close."""
-
-
-def result_of(value: Any) -> Any:
-    """What a tool returned, as a string or ``{output, title?, metadata?, attachments?}``."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, dict) or "output" not in value:
-        return msgspec.json.encode(value).decode()
-    output = value["output"]
-    result: Json = {"output": output if isinstance(output, str) else result_of(output)}
-    if isinstance(value.get("title"), str):
-        result["title"] = value["title"]
-    if isinstance(value.get("metadata"), dict):
-        result["metadata"] = value["metadata"]
-    if isinstance(value.get("attachments"), list):
-        result["attachments"] = [a for a in value["attachments"] if isinstance(a, dict)]
-    return result

@@ -104,8 +104,9 @@ class Program:
             _signal(self.pid, signal.SIGKILL)
         await self.exit(5.0)
         deadline = time.monotonic() + 1.0
-        while _has_group(self.pid) and time.monotonic() < deadline:
-            await asyncio.sleep(_POLL)  # init collects the children of one that was killed
+        # What it started is collected by init, which tells nobody.
+        while _has_group(self.pid) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL)
         if self._transport:
             self._transport.close()
 

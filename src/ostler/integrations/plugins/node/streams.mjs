@@ -19,7 +19,9 @@ export function relayedFetch(peer) {
       headers: Object.fromEntries(request.headers),
       body: body.toString("base64"),
     });
-    const answer = await unlessAborted(request.signal, asked, ({ stream }) => peer.notify("stream.cancel", { stream }));
+    const answer = await unlessAborted(request.signal, asked, ({ stream }) =>
+      peer.notify("stream.cancel", { stream }),
+    );
     const empty = NO_BODY.has(answer.status) || request.method === "HEAD";
     const stream = pulled(peer, answer.stream, request.signal);
     if (empty) stream.cancel().catch(() => {});
@@ -44,7 +46,9 @@ export function relayServer(serverUrl, relayed) {
   const before = globalThis.fetch;
   const fetch = (input, init) => {
     const url = input instanceof Request ? input.url : String(input);
-    return URL.canParse(url) && new URL(url).origin === origin ? relayed(input, init) : before(input, init);
+    return URL.canParse(url) && new URL(url).origin === origin
+      ? relayed(input, init)
+      : before(input, init);
   };
   globalThis.fetch = Object.assign(fetch, before);
 }
