@@ -54,7 +54,7 @@ layers: $(STAMP)  ## imports go down the layers
 clients:  ## bring OpenCode's own clients, for their tests, where npm is
 	@if ! command -v npm >/dev/null; then echo "npm is not here: clients are not tested"; \
 	elif [ ! $(CLIENTS)/.installed -nt $(dir $(CLIENTS))package.json ]; then echo "Bringing clients into $(CLIENTS) (once)"; \
-	  cd $(dir $(CLIENTS)) && npm install --no-package-lock --no-audit --no-fund --loglevel=error && \
+	  cd $(dir $(CLIENTS)) && npm install --no-package-lock --legacy-peer-deps --no-audit --no-fund --loglevel=error && \
 	  touch node_modules/.installed; fi
 
 unit: $(STAMP) peers clients  ## the tests, in parallel

@@ -239,7 +239,7 @@ class _Building:
                 worktree=self._worktree,
                 project=project,
                 server_url=shared.url,
-                options=source.options,
+                options=source.options or {},
                 client=http_client(shared.fetch, self._directory),
             )
 

@@ -7,7 +7,6 @@ prints, waits for or ends stays on its side. docs/plugins-typescript.md is for w
 """
 
 import asyncio
-import itertools
 import logging
 import time
 from collections import deque
@@ -17,18 +16,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from ostler.integrations.plugins import packages, process, runtimes
-from ostler.integrations.plugins.plugin import (
-    Fetch,
-    Json,
-    PluginError,
-    PluginRefused,
-    PluginTool,
-    ToolCall,
-)
+from ostler.integrations.plugins.calls import Calls
+from ostler.integrations.plugins.plugin import Fetch, Json, PluginError, PluginRefused, PluginTool
 from ostler.integrations.plugins.relay import Bodies
-from ostler.integrations.plugins.rpc import Peer, Refusal, Thrown
+from ostler.integrations.plugins.rpc import Peer
 from ostler.integrations.plugins.signin import PluginAuth, PluginProvider, Stored
-from ostler.schema.errors import ToolError
+from ostler.integrations.plugins.sources import PluginSource
 
 LOAD = 60.0
 """Seconds that loading one plugin may take."""
@@ -45,14 +38,6 @@ INSTALLS = 4
 T = TypeVar("T")
 
 log = logging.getLogger("ostler.plugins")
-
-
-class PluginSource(msgspec.Struct, frozen=True):
-    """One plugin to load. ``spec`` is what configuration says: ``pkg``, ``pkg@1.2``,
-    ``@scope/pkg``, ``alias@npm:…``, whatever else npm takes, ``file:///…`` or an absolute path."""
-
-    spec: str
-    options: Json | None = None
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -110,15 +95,14 @@ class PluginHost:
         }
         self._directory, self._environment = directory, environment
         self._data, self._cache = data, cache
+        self._fetch = fetch
         self._bodies = Bodies(fetch)
         self._entries: list[_Entry] = []
         self._process: process.HostProcess | None = None
         self._reviving: asyncio.Task[None] | None = None
-        self._ends: deque[float] = deque(maxlen=len(PAUSES))
+        self._starts: deque[float] = deque(maxlen=len(PAUSES) + 1)
         self._closed = False
-        self._calls: dict[int, ToolCall] = {}
-        self._refusals: dict[int, Exception] = {}
-        self._numbers = itertools.count(1)
+        self._calls = Calls(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._check: asyncio.Task[None] | None = None
 
@@ -140,6 +124,8 @@ class PluginHost:
         self._runtime = await runtimes.find(self._environment)
         self._packages = await packages.own(self._data, self._environment)
         entries = [*await self._found(wanted, loaded), *(_Entry(f, f) for f in tool_files)]
+        if entries:
+            await self.peer()
         for entry in entries:
             await self._first_load(entry, loaded)
         if not self._entries:
@@ -175,13 +161,15 @@ class PluginHost:
         except PluginError as e:
             log.warning("%s is left out: %s", entry.source, e)
             loaded.failures.append(Failure(entry.source, str(e)))
+            self._starts.clear()  # its fault, not the next one's
             return
         self._entries.append(entry)
         if entry.is_plugin:
-            loaded.plugins.append(HostPlugin(self, entry.number, entry.source, answer))
+            tools = self._calls.tools({"plugin": entry.number}, answer["tools"])
+            plugin = HostPlugin(self, entry.number, entry.source, answer, tools)
+            loaded.plugins.append(plugin)
         else:
-            where = {"file": entry.file}
-            loaded.tools.extend(self.tool(where, described) for described in answer["tools"])
+            loaded.tools.extend(self._calls.tools({"file": entry.file}, answer["tools"]))
 
     async def _load(self, peer: Peer, entry: _Entry) -> Json:
         """Raises PluginError; a host that did not answer is ended then."""
@@ -212,13 +200,14 @@ class PluginHost:
         if self._process is None or not self._process.is_alive:
             if self._reviving is None or self._reviving.done():
                 # Not the caller's alone: one that gives up does not take it from the others.
-                self._reviving = self._task(self._revive())
+                self._reviving = self.task(self._revive())
             await asyncio.shield(self._reviving)
         assert self._process
         return self._process.peer
 
     async def _revive(self) -> None:
         await self._pause()
+        bodies = self._bodies = Bodies(self._fetch)
         started = await process.start(
             self._runtime,
             directory=self._directory,
@@ -227,12 +216,13 @@ class PluginHost:
             environment=self._environment,
             begin=self._begin,
             methods={
-                "fetch": self._bodies.fetch,
-                "stream.read": self._bodies.read,
-                "tool.ask": self._ask,
+                "fetch": bodies.fetch,
+                "stream.read": bodies.read,
+                "tool.ask": self._calls.ask,
                 "auth.stored": self._credential,
             },
             heard=self._heard,
+            on_end=bodies.close,
         )
         for entry in self._entries:
             try:
@@ -245,19 +235,17 @@ class PluginHost:
         self._process = started
 
     async def _pause(self) -> None:
-        """Raises PluginError where it has ended too often."""
-        if self._process is None:
-            return
+        """Raises PluginError where it was started too often."""
         now = time.monotonic()
-        self._ends.append(now)
-        recent = [end for end in self._ends if now - end < WHILE]
-        if len(recent) == len(PAUSES):
-            self._ends.pop()  # it was not started again
+        recent = [start for start in self._starts if now - start < WHILE]
+        if len(recent) > len(PAUSES):
             rest = WHILE - (now - recent[0])
             raise PluginError(
-                f"the plugin host ended {len(PAUSES)} times; it is started again in {rest:.0f} s"
+                f"the plugin host ended {len(recent)} times; it is started again in {rest:.0f} s"
             )
-        await asyncio.sleep(PAUSES[len(recent) - 1])
+        if recent:
+            await asyncio.sleep(PAUSES[len(recent) - 1])
+        self._starts.append(time.monotonic())
 
     async def kill(self, reason: str = "the plugin host was stopped") -> None:
         """End the process at once; calls that wait raise PluginError with ``reason``. The next
@@ -282,7 +270,6 @@ class PluginHost:
             await running.close()
         for task in self._tasks:
             task.cancel()
-        await self._bodies.close()
 
     async def _dispose(self, peer: Peer) -> None:
         calls = [
@@ -309,7 +296,7 @@ class PluginHost:
             return await call
         except asyncio.CancelledError:
             if self._check is None or self._check.done():
-                self._check = self._task(self._kill_if_hung())
+                self._check = self.task(self._kill_if_hung())
             raise
 
     async def _kill_if_hung(self) -> None:
@@ -325,91 +312,18 @@ class PluginHost:
         except PluginError:
             return  # it has ended
 
-    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run it until it ends or the host is closed."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # ── tools ─────────────────────────────────────────────────────────────────────────────────
-
-    def tool(self, where: Json, described: Json) -> PluginTool:
-        """A tool of the host; ``where`` says whose: ``{plugin}`` or ``{file}``."""
-        name: str = described["id"]
-
-        async def run(args: Json, call: ToolCall) -> Any:
-            number = next(self._numbers)
-            self._calls[number] = call
-            params = {
-                **where,
-                "id": name,
-                "call": number,
-                "args": args,
-                "context": {
-                    "sessionID": call.session_id,
-                    "messageID": call.message_id,
-                    "callID": call.call_id,
-                    "agent": call.agent,
-                    "directory": call.directory,
-                    "worktree": call.worktree,
-                },
-            }
-            try:
-                return result_of(await self._run(number, params, call.aborted))
-            except Thrown as e:
-                refused = self._refusals.get(e.data.get("refusal", 0))
-                raise (refused or ToolError(str(e))) from None
-            except PluginError as e:
-                raise ToolError(f"{name}: {e}") from None
-            finally:
-                del self._calls[number]
-                self._refusals.pop(number, None)
-
-        return PluginTool(
-            id=name,
-            description=described["description"],
-            parameters=described["parameters"],
-            run=run,
-        )
-
-    async def _run(self, number: int, params: Json, aborted: asyncio.Event) -> Any:
-        peer = await self.peer()
-
-        async def abort() -> None:
-            await aborted.wait()
-            peer.notify("tool.abort", {"call": number})
-
-        watch = self._task(abort())
-        try:
-            return await self.watched(peer.call("tool.run", params))
-        except asyncio.CancelledError:
-            peer.notify("tool.abort", {"call": number})
-            raise
-        finally:
-            watch.cancel()
-
     def _heard(self, method: str, params: Json) -> None:
-        if method == "tool.show" and (call := self._calls.get(params["call"])):
-            title, metadata = params.get("title"), params.get("metadata")
-            call.show(
-                title if isinstance(title, str) else None,
-                metadata if isinstance(metadata, dict) else None,
-            )
+        if method == "tool.show":
+            self._calls.show(params)
         elif method == "stream.cancel":
-            self._task(self._bodies.cancel(params["stream"]))
-
-    async def _ask(self, params: Json) -> None:
-        number = params["call"]
-        call = self._calls.get(number)
-        if call is None:
-            raise Refusal("this call has ended", {})
-        try:
-            await call.ask(
-                params["permission"], params["patterns"], params["always"], params["metadata"]
-            )
-        except Exception as e:
-            self._refusals[number] = e
-            raise Refusal(str(e), {"refusal": number}) from None
+            self.task(self._bodies.cancel(params["stream"]))
 
     async def _credential(self, params: Json) -> Json | None:
         stored = self.stored.get(params["loader"])
@@ -419,11 +333,18 @@ class PluginHost:
 class HostPlugin:
     """A plugin of the host; see Plugin. ``auth`` and ``providers`` are its hooks of these names."""
 
-    def __init__(self, host: PluginHost, number: int, source: str, described: Json) -> None:
+    def __init__(
+        self,
+        host: PluginHost,
+        number: int,
+        source: str,
+        described: Json,
+        tools: list[PluginTool],
+    ) -> None:
         self._host, self._number = host, number
         self.name = source
         self.hooks = frozenset[str](described["hooks"])
-        self.tools = [host.tool({"plugin": number}, tool) for tool in described["tools"]]
+        self.tools = tools
         self.auth = [
             PluginAuth(host, number, index, one) for index, one in enumerate(described["auth"])
         ]
@@ -449,22 +370,3 @@ class HostPlugin:
 
     async def close(self) -> None:
         """The host's ``close`` lets all plugins clean up; one alone has nothing to close."""
-
-
-def result_of(value: Any) -> Any:
-    """What a tool returned, as a string or ``{output, title?, metadata?, attachments?}``."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, dict) or "output" not in value:
-        return msgspec.json.encode(value).decode()
-    output = value["output"]
-    result: Json = {"output": output if isinstance(output, str) else result_of(output)}
-    if isinstance(value.get("title"), str):
-        result["title"] = value["title"]
-    if isinstance(value.get("metadata"), dict):
-        result["metadata"] = value["metadata"]
-    if isinstance(value.get("attachments"), list):
-        result["attachments"] = [a for a in value["attachments"] if isinstance(a, dict)]
-    return result

@@ -91,11 +91,8 @@ async def _hosted(
     host: "PluginHost",
 ) -> "dict[str, HostPlugin]":
     """The plugins of the host by what they were asked for with; its tools go into ``loaded``."""
-    from ostler.integrations.plugins.host import PluginSource as HostSource
-
     try:
-        wanted = [HostSource(s.spec, s.options or None) for s in sources]
-        answer = await host.start(wanted, tool_files)
+        answer = await host.start(sources, tool_files)
     except PluginError as e:
         names = ", ".join([s.name for s in sources] or tool_files)
         loaded.warnings.append(Warning_(names, 0, f"{names}: left out: {e}"))

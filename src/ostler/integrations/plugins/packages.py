@@ -25,6 +25,8 @@ from ostler.integrations.plugins.plugin import Json, PluginError
 
 DEADLINE = 300.0
 """Seconds an installation may take, and may wait for another process's."""
+UNUSED = 30 * 86_400.0
+"""Seconds after which packages of the host that nobody used are removed."""
 COMPATIBLE = (1, 18, 33)
 """The version of OpenCode that plugins' ``engines.opencode`` is compared with."""
 NODE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
@@ -53,6 +55,7 @@ async def own(data: str, environment: Mapping[str, str]) -> str:
     bringing it (``<data>/plugin-host/<hash>``), made if it is not there. Raises PluginError."""
     folder = os.path.join(data, "plugin-host", _hash_of_own())
     if os.path.isdir(folder):
+        os.utime(folder)  # it is in use
         return folder
     async with _made(folder) as part:
         if part:
@@ -63,7 +66,16 @@ async def own(data: str, environment: Mapping[str, str]) -> str:
             brought = os.path.join(part, "node_modules")
             shutil.copytree(os.path.join(NODE, "modules"), brought, dirs_exist_ok=True)
             _open_to_all(os.path.join(brought, "@opencode-ai", "sdk"))
+    await asyncio.to_thread(_forget_others, folder)
     return folder
+
+
+def _forget_others(folder: str) -> None:
+    """Remove what other versions of Ostler brought and nobody has used for a while."""
+    with os.scandir(os.path.dirname(folder)) as entries:
+        for entry in entries:
+            if time.time() - entry.stat().st_mtime > UNUSED and entry.is_dir():
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _open_to_all(folder: str) -> None:

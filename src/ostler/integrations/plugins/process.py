@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from ostler.integrations.plugins import packages, program
 from ostler.integrations.plugins.plugin import Json, PluginError
@@ -21,8 +22,10 @@ log = logging.getLogger("ostler.plugins")
 class HostProcess:
     """``peer`` is spoken to; ``pid`` is its process group as well."""
 
-    def __init__(self, running: program.Program, peer: Peer) -> None:
-        self._running, self.peer = running, peer
+    def __init__(
+        self, running: program.Program, peer: Peer, on_end: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._running, self.peer, self._on_end = running, peer, on_end
         self._watch = asyncio.create_task(self._watched())
         self._ending: asyncio.Task[None] | None = None
 
@@ -49,12 +52,22 @@ class HostProcess:
         if self._ending is None:
             self._ending = asyncio.create_task(self._running.end(grace))
         await asyncio.shield(self._ending)
-        self._watch.cancel()
+        await asyncio.shield(self._watch)
 
     async def _watched(self) -> None:
-        """When it closes its side, it has ended or soon will."""
-        await self.peer.ended.wait()
-        await asyncio.shield(asyncio.create_task(self._running.end(0)))
+        """It has ended when the process has: what it started may hold its pipes open. When it
+        closes its side it soon will have."""
+        gone = asyncio.ensure_future(self.peer.ended.wait())
+        either: set[asyncio.Future[Any]] = {gone, self._running.exited}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+        await asyncio.sleep(0)  # what it said last is read first
+        self.peer.end()
+        await self._on_end()
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._running.end(0))
 
 
 async def start(
@@ -67,8 +80,9 @@ async def start(
     begin: Json,
     methods: Mapping[str, Method],
     heard: Callable[[str, Json], None],
+    on_end: Callable[[], Awaitable[None]],
 ) -> HostProcess:
-    """A host that is ready. Raises PluginError."""
+    """A host that is ready. ``on_end`` is awaited once it is gone. Raises PluginError."""
     ready = asyncio.Event()
 
     def hear(method: str, params: Json) -> None:
@@ -99,7 +113,7 @@ async def start(
         os.close(theirs_out)
     peer = Peer(methods, hear)
     await peer.connect(ours_in, ours_out)
-    host = HostProcess(running, peer)
+    host = HostProcess(running, peer, on_end)
     try:
         await _until_ready(peer, ready)
         await asyncio.wait_for(peer.call("begin", begin), START)

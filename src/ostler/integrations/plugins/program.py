@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 LINES_KEPT = 20
 _LINE_KEPT = 2_000
@@ -50,6 +50,7 @@ class Program:
     def __init__(self, process: "subprocess.Popen[bytes]", output: Output) -> None:
         self._process, self.output = process, output
         self._transport: asyncio.BaseTransport | None = None
+        self.exited = _exit_of(process)
 
     @classmethod
     async def start(
@@ -92,7 +93,8 @@ class Program:
     async def exit(self, timeout: float) -> int | None:
         """Its exit status, negative for a signal; None when it still runs after ``timeout``
         seconds."""
-        return await _until(self._process.poll, timeout)
+        await asyncio.wait({self.exited}, timeout=timeout)
+        return self.exited.result() if self.exited.done() else None
 
     async def end(self, grace: float) -> None:
         """Kill its group, after ``grace`` seconds in which it may end by itself."""
@@ -101,7 +103,10 @@ class Program:
         finally:
             _signal(self.pid, signal.SIGKILL)
         await self.exit(5.0)
-        await _until(lambda: None if _has_group(self.pid) else True, 1.0)
+        deadline = time.monotonic() + 1.0
+        # What it started is collected by init, which tells nobody.
+        while _has_group(self.pid) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL)
         if self._transport:
             self._transport.close()
 
@@ -129,11 +134,24 @@ async def run(
         await program.end(0)
 
 
-async def _until(ready: Callable[[], int | None], timeout: float) -> int | None:
-    deadline = time.monotonic() + timeout
-    while (value := ready()) is None and time.monotonic() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(_POLL)
-    return value
+def _exit_of(process: "subprocess.Popen[bytes]") -> "asyncio.Future[int]":
+    """Its exit status, once it has ended, whoever still holds its pipes."""
+    loop = asyncio.get_running_loop()
+    try:
+        handle = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not Linux, or an old one: a thread waits
+        return asyncio.ensure_future(asyncio.to_thread(process.wait))
+    exited: asyncio.Future[int] = loop.create_future()
+
+    def collect() -> None:
+        loop.remove_reader(handle)
+        os.close(handle)
+        status = process.wait()
+        if not exited.done():
+            exited.set_result(status)
+
+    loop.add_reader(handle, collect)
+    return exited
 
 
 def _signal(group: int, number: int) -> None:

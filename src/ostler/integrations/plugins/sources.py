@@ -12,11 +12,12 @@ from ostler.integrations.plugins.python import PREFIX
 
 
 class PluginSource(msgspec.Struct, frozen=True):
-    """``spec`` is an npm package, a ``file://`` URL, or ``python:<name>``. ``project``: the project
-    itself asks for it, nobody else does."""
+    """``spec`` is what configuration says: ``pkg``, ``pkg@1.2``, ``@scope/pkg``, ``alias@npm:…``,
+    whatever else npm takes, ``file:///…``, an absolute path, or ``python:<name>``. ``project``: the
+    project itself asks for it, nobody else does."""
 
     spec: str
-    options: Json = {}
+    options: Json | None = None
     project: bool = False
 
     @property
@@ -50,5 +51,5 @@ def wanted(loaded: LoadedConfig, environment: Mapping[str, str]) -> list[PluginS
 
 def _source(entry: str | list[object], project: bool) -> PluginSource:
     spec, *rest = [entry] if isinstance(entry, str) else entry
-    options = rest[0] if rest and isinstance(rest[0], dict) else {}
+    options = rest[0] if rest and isinstance(rest[0], dict) else None
     return PluginSource(str(spec), options, project)

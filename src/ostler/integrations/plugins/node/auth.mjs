@@ -50,7 +50,8 @@ export function authMethods(peer, pluginOf, bodies) {
   const pending = new Handles();
   const fetches = new Handles();
   const aborts = new Map();
-  const authOf = ({ plugin, index }) => pluginOf(plugin).hooks.filter((given) => given.auth)[index].auth;
+  const authOf = ({ plugin, index }) =>
+    pluginOf(plugin).hooks.filter((given) => given.auth)[index].auth;
   const promptOf = (params) => authOf(params).methods[params.method].prompts[params.prompt];
   const said = (work) => async (params) => {
     try {
@@ -63,15 +64,21 @@ export function authMethods(peer, pluginOf, bodies) {
   return {
     "auth.authorize": said(async (params) => {
       const method = authOf(params).methods[params.method];
-      const { callback, ...answer } = (await method.authorize(params.inputs ?? {})) ?? { type: "failed" };
+      const { callback, ...answer } = (await method.authorize(params.inputs ?? {})) ?? {
+        type: "failed",
+      };
       return typeof callback === "function" ? { ...answer, handle: pending.add(callback) } : answer;
     }),
     "auth.callback": said(async ({ handle, code }) => {
       const callback = pending.take(handle);
       return await (code == null ? callback() : callback(code));
     }),
-    "auth.validate": said(async (params) => (await promptOf(params).validate(params.value)) ?? null),
-    "auth.condition": said(async (params) => Boolean(await promptOf(params).condition(params.inputs))),
+    "auth.validate": said(
+      async (params) => (await promptOf(params).validate(params.value)) ?? null,
+    ),
+    "auth.condition": said(async (params) =>
+      Boolean(await promptOf(params).condition(params.inputs)),
+    ),
     "auth.load": said(async (params) => {
       const stored = () => peer.call("auth.stored", { loader: params.loader });
       const { fetch, ...options } = (await authOf(params).loader(stored, params.provider)) ?? {};
@@ -115,4 +122,7 @@ function textOrBytes(buffer) {
   }
 }
 
-export const providerDescription = (provider) => ({ id: provider.id, models: typeof provider.models === "function" });
+export const providerDescription = (provider) => ({
+  id: provider.id,
+  models: typeof provider.models === "function",
+});

@@ -27,7 +27,9 @@ const MIME = {
 };
 
 const pathOf = (place) =>
-  place instanceof URL || String(place).startsWith("file://") ? fileURLToPath(place) : String(place);
+  place instanceof URL || String(place).startsWith("file://")
+    ? fileURLToPath(place)
+    : String(place);
 
 /** A file by its path, read when it is asked for; it need not exist. */
 class BunFile extends Blob {
@@ -107,7 +109,8 @@ async function bytesOf(data) {
   if (typeof data === "string") return Buffer.from(data);
   if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (data instanceof ArrayBuffer) return Buffer.from(data);
-  if (data instanceof Blob || data instanceof Response) return Buffer.from(await data.arrayBuffer());
+  if (data instanceof Blob || data instanceof Response)
+    return Buffer.from(await data.arrayBuffer());
   if (data instanceof ReadableStream) return Buffer.from(await new Response(data).arrayBuffer());
   if (Array.isArray(data)) return Buffer.from(await new Blob(data).arrayBuffer());
   return Buffer.from(String(data));
@@ -117,7 +120,9 @@ async function bytesOf(data) {
 function which(name, { PATH = process.env.PATH ?? "", cwd = process.cwd() } = {}) {
   const candidates = name.includes("/")
     ? [path.resolve(cwd, name)]
-    : PATH.split(path.delimiter).filter(Boolean).map((folder) => path.join(folder, name));
+    : PATH.split(path.delimiter)
+        .filter(Boolean)
+        .map((folder) => path.join(folder, name));
   const runs = (candidate) => {
     try {
       fs.accessSync(candidate, fs.constants.X_OK);
@@ -129,7 +134,8 @@ function which(name, { PATH = process.env.PATH ?? "", cwd = process.cwd() } = {}
   return candidates.find(runs) ?? null;
 }
 
-const sleep = (until) => after(Math.max(0, until instanceof Date ? until - Date.now() : until)).then(() => undefined);
+const sleep = (until) =>
+  after(Math.max(0, until instanceof Date ? until - Date.now() : until)).then(() => undefined);
 const sleepSync = (milliseconds) =>
   void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 
@@ -139,7 +145,8 @@ const commandOf = (first, options) =>
   Array.isArray(first) ? [first, options ?? {}] : [first.cmd, first];
 
 const PASSED = new Set(["pipe", "inherit", "ignore"]);
-const outlet = (wanted, usual) => (wanted === null ? "ignore" : PASSED.has(wanted) ? wanted : usual);
+const outlet = (wanted, usual) =>
+  wanted === null ? "ignore" : PASSED.has(wanted) ? wanted : usual;
 const isData = (input) => input != null && !PASSED.has(input) && typeof input !== "number";
 
 /** A running program: `stdout` and `stderr` are web streams, `exited` is a promise of its status. */
@@ -219,11 +226,22 @@ function spawnSync(first, second) {
     input,
     timeout: options.timeout,
     maxBuffer: 1 << 30,
-    stdio: [input ? "pipe" : outlet(options.stdin, "ignore"), outlet(options.stdout, "pipe"), outlet(options.stderr, "pipe")],
+    stdio: [
+      input ? "pipe" : outlet(options.stdin, "ignore"),
+      outlet(options.stdout, "pipe"),
+      outlet(options.stderr, "pipe"),
+    ],
   });
   if (done.error) throw done.error;
   const exitCode = done.status ?? 128 + (os.constants.signals[done.signal] ?? 0);
-  return { exitCode, success: exitCode === 0, stdout: done.stdout, stderr: done.stderr, pid: done.pid, signalCode: done.signal ?? undefined };
+  return {
+    exitCode,
+    success: exitCode === 0,
+    stdout: done.stdout,
+    stderr: done.stderr,
+    pid: done.pid,
+    signalCode: done.signal ?? undefined,
+  };
 }
 
 /** `globalThis.Bun`, and what `import … from "bun"` gives. */
@@ -258,5 +276,11 @@ function randomUUIDv7() {
   bytes[6] = 0x70 | (bytes[6] & 0x0f);
   bytes[8] = 0x80 | (bytes[8] & 0x3f);
   const hex = bytes.toString("hex");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ].join("-");
 }

@@ -26,7 +26,10 @@ export function bundles(packages) {
   }
   const url = (...parts) => pathToFileURL(path.join(packages, ...parts)).href;
   return Object.fromEntries(
-    Object.entries(BUNDLES).map(([file, bundle]) => [url("node_modules", file), url("bundles", bundle)]),
+    Object.entries(BUNDLES).map(([file, bundle]) => [
+      url("node_modules", file),
+      url("bundles", bundle),
+    ]),
   );
 }
 

@@ -15,7 +15,8 @@ export const isTyped = (file) => path.extname(file) in LOADERS;
  * @returns {(file: string, source: string, format?: "cjs") => string} throws SyntaxError with file
  *   and line
  */
-export function compiler({ packages, cache }) {
+export function compiler({ packages, cache: given }) {
+  const cache = path.join(given, "compiled");
   let esbuild;
   let version;
   const require = createRequire(path.join(packages, "package.json"));
@@ -55,7 +56,10 @@ export function syntaxErrorIn(packages, file) {
     });
   } catch (error) {
     const first = error.errors?.find(({ location }) => location);
-    return first && `/${first.location.file}:${first.location.line}:${first.location.column + 1}: SyntaxError: ${first.text}`;
+    return (
+      first &&
+      `/${first.location.file}:${first.location.line}:${first.location.column + 1}: SyntaxError: ${first.text}`
+    );
   }
   return undefined;
 }
@@ -97,7 +101,8 @@ function keep(cache, file, code) {
 /** Half of what is kept goes, the oldest first. */
 function forget(cache, names) {
   const aged = names.map((name) => [fs.statSync(path.join(cache, name)).mtimeMs, name]).sort();
-  for (const [, name] of aged.slice(0, KEPT / 2)) fs.rmSync(path.join(cache, name), { force: true });
+  for (const [, name] of aged.slice(0, KEPT / 2))
+    fs.rmSync(path.join(cache, name), { force: true });
 }
 
 const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
@@ -111,7 +116,11 @@ export function isModule(code, file) {
     vm.compileFunction(code.replace(/^#!.*/, ""), PARAMETERS, { filename: file });
     return false;
   } catch (error) {
-    if (/import statement|'export'|import\.meta|await is only valid|has already been declared/.test(error.message)) {
+    if (
+      /import statement|'export'|import\.meta|await is only valid|has already been declared/.test(
+        error.message,
+      )
+    ) {
       return true;
     }
     const [place] = String(error.stack).split("\n");
@@ -129,7 +138,10 @@ const declares = (code, name) =>
  */
 export function withBunNames(code) {
   const parts = [];
-  if (/import\.meta\.(?!url\b|resolve\b|dirname\b|filename\b)\w/.test(code) || /import\.meta\b(?!\.)/.test(code)) {
+  if (
+    /import\.meta\.(?!url\b|resolve\b|dirname\b|filename\b)\w/.test(code) ||
+    /import\.meta\b(?!\.)/.test(code)
+  ) {
     parts.push("globalThis[Symbol.for('ostler.meta')]?.(import.meta);");
   }
   if (/\brequire\b/.test(code) && !declares(code, "require")) {
@@ -137,7 +149,10 @@ export function withBunNames(code) {
       "import { createRequire as __ostlerRequire } from 'node:module'; const require = __ostlerRequire(import.meta.url);",
     );
   }
-  for (const [name, key] of [["__dirname", "dirname"], ["__filename", "filename"]]) {
+  for (const [name, key] of [
+    ["__dirname", "dirname"],
+    ["__filename", "filename"],
+  ]) {
     if (new RegExp(`\\b${name}\\b`).test(code) && !declares(code, name)) {
       const made = key === "filename" ? "p" : "u.dirname(p)";
       parts.push(

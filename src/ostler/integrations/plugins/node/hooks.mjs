@@ -8,7 +8,6 @@ import { compiler, isModule, isTyped, withBunNames } from "./compile.mjs";
 
 const EXTENSIONS = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json"];
 const WRITTEN_AS = { ".js": [".ts", ".tsx"], ".jsx": [".tsx"], ".mjs": [".mts"], ".cjs": [".cts"] };
-const TEXT = new Set([".txt", ".md", ".html", ".sql", ".graphql"]);
 
 let places;
 let searching = false;
@@ -33,13 +32,19 @@ export function besides(wanted) {
 }
 
 const isFile = (specifier) =>
-  specifier.startsWith("./") || specifier.startsWith("../") || specifier === "." || specifier === ".." ||
-  specifier.startsWith("/") || specifier.startsWith("file:");
+  specifier.startsWith("./") ||
+  specifier.startsWith("../") ||
+  specifier === "." ||
+  specifier === ".." ||
+  specifier.startsWith("/") ||
+  specifier.startsWith("file:");
 
 function fileOf(specifier, parent) {
   if (specifier.startsWith("file:")) return fileURLToPath(specifier);
   const [bare] = specifier.split(/[?#]/);
-  return parent?.startsWith("file:") ? path.resolve(path.dirname(fileURLToPath(parent)), bare) : path.resolve(bare);
+  return parent?.startsWith("file:")
+    ? path.resolve(path.dirname(fileURLToPath(parent)), bare)
+    : path.resolve(bare);
 }
 
 /** What to do when Node did not find a module: a list of attempts, in order, each (specifier, parent). */
@@ -72,9 +77,12 @@ function required(specifier, parent) {
 
 /** Whether Node's own answer may be improved upon. */
 const isMissing = (error) =>
-  ["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND", "ERR_UNSUPPORTED_DIR_IMPORT", "ERR_PACKAGE_PATH_NOT_EXPORTED"].includes(
-    error?.code,
-  );
+  [
+    "ERR_MODULE_NOT_FOUND",
+    "MODULE_NOT_FOUND",
+    "ERR_UNSUPPORTED_DIR_IMPORT",
+    "ERR_PACKAGE_PATH_NOT_EXPORTED",
+  ].includes(error?.code);
 
 const bundled = (found) => {
   const url = places.bundles[found.url];
@@ -104,7 +112,10 @@ export function resolveSync(specifier, context, next) {
     if (searching || !isMissing(error)) throw error;
     for (const [other, parentURL] of attempts(specifier, context.parentURL)) {
       try {
-        return bundled(next(other, { ...context, parentURL }));
+        // `require` takes paths, `import` URLs.
+        const wanted =
+          isRequired(context) && other.startsWith("file:") ? fileURLToPath(other) : other;
+        return bundled(next(wanted, { ...context, parentURL }));
       } catch (again) {
         if (!isMissing(again)) throw again;
       }
@@ -117,7 +128,9 @@ export function resolveSync(specifier, context, next) {
 export async function load(url, context, next) {
   const ours = read(url, context);
   if (!ours) return next(url, context);
-  return ours.format === "commonjs" ? { format: "commonjs", source: null, shortCircuit: true } : ours;
+  return ours.format === "commonjs"
+    ? { format: "commonjs", source: null, shortCircuit: true }
+    : ours;
 }
 
 export function loadSync(url, context, next) {
@@ -132,7 +145,7 @@ function read(url, context) {
   const file = fileURLToPath(url);
   const extension = path.extname(file);
   const type = (context.importAttributes ?? context.importAssertions)?.type;
-  if (type === "text" || (type === undefined && TEXT.has(extension))) {
+  if (type === "text" || (type === undefined && extension === ".txt")) {
     return asModule(`export default ${JSON.stringify(fs.readFileSync(file, "utf8"))};`);
   }
   if (extension === ".json") return jsonModule(file, context);
@@ -156,9 +169,17 @@ function patched(source) {
 function typed(file) {
   const code = compile(file, fs.readFileSync(file, "utf8"));
   const cts = file.endsWith(".cts");
-  const isEs = !cts && (file.endsWith(".mts") || isModule(code, file) || !/\bmodule\.exports\b|\bexports\.\w|\brequire\(/.test(code));
+  const isEs =
+    !cts &&
+    (file.endsWith(".mts") ||
+      isModule(code, file) ||
+      !/\bmodule\.exports\b|\bexports\.\w|\brequire\(/.test(code));
   if (isEs) return asModule(withBunNames(code));
-  return { format: "commonjs", source: cts && isModule(code, file) ? compileCommon(file) : code, shortCircuit: true };
+  return {
+    format: "commonjs",
+    source: cts && isModule(code, file) ? compileCommon(file) : code,
+    shortCircuit: true,
+  };
 }
 
 const compileCommon = (file) => compile(file, fs.readFileSync(file, "utf8"), "cjs");
@@ -173,15 +194,20 @@ function jsonModule(file, context) {
   } catch (error) {
     throw new SyntaxError(`${file}: ${error.message}`);
   }
-  const names = value && typeof value === "object" && !Array.isArray(value) ? Object.keys(value) : [];
+  const names =
+    value && typeof value === "object" && !Array.isArray(value) ? Object.keys(value) : [];
   const named = names
     .filter((name) => /^[A-Za-z_$][\w$]*$/.test(name) && !RESERVED.has(name))
     .map((name) => `export const ${name} = value[${JSON.stringify(name)}];`);
-  return asModule(`const value = ${JSON.stringify(value)}; export default value; ${named.join(" ")}`);
+  return asModule(
+    `const value = ${JSON.stringify(value)}; export default value; ${named.join(" ")}`,
+  );
 }
 
 const RESERVED = new Set(
-  ("await break case catch class const continue debugger default delete do else enum export extends false finally for " +
+  (
+    "await break case catch class const continue debugger default delete do else enum export extends false finally for " +
     "function if implements import in instanceof interface let new null package private protected public return static " +
-    "super switch this throw true try typeof var void while with yield value eval arguments").split(" "),
+    "super switch this throw true try typeof var void while with yield value eval arguments"
+  ).split(" "),
 );

@@ -1,9 +1,18 @@
 // The host: plugins and tools of one directory, at Python's call.
 import { authDescription, authMethods, providerDescription } from "./auth.mjs";
-import { callHook, imported, LoadError, loadPlugin, located, pluginDescription, stemOf, tellEvent } from "./plugins.mjs";
+import {
+  callHook,
+  imported,
+  LoadError,
+  loadPlugin,
+  located,
+  pluginDescription,
+  stemOf,
+  tellEvent,
+} from "./plugins.mjs";
 import { syntaxErrorIn } from "./compile.mjs";
 import { connect, Thrown } from "./rpc.mjs";
-import { Bodies, relayedFetch } from "./streams.mjs";
+import { Bodies, relayedFetch, relayServer } from "./streams.mjs";
 import { described, toolRunner, toolsOf } from "./tools.mjs";
 
 /**
@@ -38,20 +47,29 @@ export function serve(input, output, { packages, createOpencodeClient }) {
     },
     "plugin.load": async ({ number, spec, file, options }) => {
       const input = pluginInput();
-      const plugin = await orLoadError(file, async () => loadPlugin(await importOf(file), { spec, options }, input));
+      const plugin = await orLoadError(file, async () =>
+        loadPlugin(await importOf(file), { spec, options }, input),
+      );
       plugins.set(number, plugin);
       return {
         ...pluginDescription(plugin),
-        auth: plugin.hooks.filter((given) => given.auth).map((given) => authDescription(given.auth)),
-        provider: plugin.hooks.filter((given) => given.provider).map((given) => providerDescription(given.provider)),
+        auth: plugin.hooks
+          .filter((given) => given.auth)
+          .map((given) => authDescription(given.auth)),
+        provider: plugin.hooks
+          .filter((given) => given.provider)
+          .map((given) => providerDescription(given.provider)),
       };
     },
     "tools.load": async ({ file }) => {
-      const tools = await orLoadError(file, async () => toolsOf(stemOf(file), await importOf(file)));
+      const tools = await orLoadError(file, async () =>
+        toolsOf(stemOf(file), await importOf(file)),
+      );
       files.set(file, tools);
       return { tools: described(tools) };
     },
-    hook: ({ plugin, name, input: given, output: changed }) => callHook(pluginOf(plugin), name, given, changed),
+    hook: ({ plugin, name, input: given, output: changed }) =>
+      callHook(pluginOf(plugin), name, given, changed),
     event: ({ plugins: listeners, event }) => {
       for (const number of listeners) {
         const plugin = plugins.get(number);
@@ -71,7 +89,9 @@ export function serve(input, output, { packages, createOpencodeClient }) {
   function pluginInput() {
     if (made) return made;
     const { directory, worktree, project, serverUrl } = surroundings;
-    const client = createOpencodeClient({ baseUrl: serverUrl, directory, fetch: relayedFetch(peer) });
+    const relayed = relayedFetch(peer);
+    relayServer(serverUrl, relayed);
+    const client = createOpencodeClient({ baseUrl: serverUrl, directory, fetch: relayed });
     made = {
       client,
       project,
@@ -85,8 +105,12 @@ export function serve(input, output, { packages, createOpencodeClient }) {
   }
 
   // A plugin's mistake outside of any call must not end the others.
-  process.on("unhandledRejection", (error) => console.error(`unhandled rejection: ${error?.stack ?? error}`));
-  process.on("uncaughtException", (error) => console.error(`uncaught exception: ${error?.stack ?? error}`));
+  process.on("unhandledRejection", (error) =>
+    console.error(`unhandled rejection: ${error?.stack ?? error}`),
+  );
+  process.on("uncaughtException", (error) =>
+    console.error(`uncaught exception: ${error?.stack ?? error}`),
+  );
   peer.notify("ready", {});
 }
 

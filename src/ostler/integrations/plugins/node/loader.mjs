@@ -11,7 +11,7 @@ const EXTENSIONS = [".ts", ".tsx", ".mts", ".cts"];
 /** @param {{packages: string, cache: string, bundles: Record<string, string>}} places as hooks.mjs has them */
 export function install(places) {
   process.setSourceMapsEnabled?.(true);
-  Module.enableCompileCache?.(places.cache);
+  Module.enableCompileCache?.(path.join(places.cache, "node"));
   globalThis[Symbol.for("ostler.meta")] = bunMeta;
   if (Module.registerHooks) {
     hooks.initialize(places);

@@ -20,6 +20,9 @@ if (!process.versions.bun) {
   install({ packages, cache, bundles: bundles(packages) });
 }
 process.chdir(directory);
-const [{ z }, { createOpencodeClient }] = await Promise.all([import("zod"), import("@opencode-ai/sdk/client")]);
+const [{ z }, { createOpencodeClient }] = await Promise.all([
+  import("zod"),
+  import("@opencode-ai/sdk/client"),
+]);
 useZod(z);
 serve(Number(input), Number(output), { packages, createOpencodeClient });

@@ -19,14 +19,18 @@ export async function imported(file, locate) {
   try {
     return await import(pathToFileURL(file).href);
   } catch (error) {
-    const place = error instanceof SyntaxError && !placeIn(String(error.stack), file) ? locate(file) : undefined;
+    const place =
+      error instanceof SyntaxError && !placeIn(String(error.stack), file)
+        ? locate(file)
+        : undefined;
     throw new LoadError(place ?? located(error, file));
   }
 }
 
 /** An error's message with the place it comes from: of a SyntaxError the stack alone has it. */
 export function located(error, file) {
-  if (Array.isArray(error?.errors) && error.errors.length) return error.errors.map((e) => located(e, file)).join("\n");
+  if (Array.isArray(error?.errors) && error.errors.length)
+    return error.errors.map((e) => located(e, file)).join("\n");
   const message = told(error);
   const name = error?.name && error.name !== "Error" ? `${error.name}: ` : "";
   const position = error?.position;
@@ -52,7 +56,8 @@ const isRecord = (value) => typeof value === "object" && value !== null && !Arra
 function functionsOf(module, spec) {
   const main = module.default;
   if (isRecord(main) && ("server" in main || "tui" in main || "id" in main)) {
-    if (typeof main.server !== "function") throw new LoadError(`Plugin ${spec} must default export an object with server()`);
+    if (typeof main.server !== "function")
+      throw new LoadError(`Plugin ${spec} must default export an object with server()`);
     return [main.server.bind(main)];
   }
   const found = [];
@@ -61,21 +66,27 @@ function functionsOf(module, spec) {
     if (seen.has(value)) continue;
     seen.add(value);
     const run = typeof value === "function" ? value : value?.server;
-    if (typeof run !== "function") throw new LoadError(`Plugin ${spec}: its export ${name} is not a function`);
+    if (typeof run !== "function")
+      throw new LoadError(`Plugin ${spec}: its export ${name} is not a function`);
     found.push(run);
   }
   if (!found.length) throw new LoadError(`Plugin ${spec} exports nothing`);
   return found;
 }
 
-/** Without what Node adds for a CommonJS module: the whole of it as `default`, and its markers. */
+/**
+ * A CommonJS module comes with the whole of it as `default`, and its properties a second time: of a
+ * function those that every function has, of an object those that are meant.
+ */
 function exportsOf(module) {
-  const own = Object.entries(module).filter(([name]) => name !== "__esModule" && name !== "module.exports");
+  const own = Object.entries(module).filter(
+    ([name]) => name !== "__esModule" && name !== "module.exports",
+  );
   const main = module.default;
-  const isWhole = isRecord(main) && !("server" in main) && own.some(([name]) => name !== "default" && main[name] === module[name]);
-  if (isWhole) return own.filter(([name]) => name !== "default");
-  if (isRecord(main) && main.__esModule) return Object.entries(main);
-  return own;
+  const others = own.filter(([name]) => name !== "default");
+  if (main == null || !others.every(([name, value]) => main[name] === value)) return own;
+  if (typeof main === "function") return [["default", main]];
+  return "server" in main ? own : Object.entries(main).filter(([name]) => name !== "__esModule");
 }
 
 /**
@@ -89,14 +100,17 @@ export async function loadPlugin(module, { spec, options }, input) {
     if (isRecord(given)) hooks.push(given);
   }
   const tools = new Map();
-  for (const given of hooks) for (const [id, tool] of await toolsIn(given.tool)) tools.set(id, tool);
+  for (const given of hooks)
+    for (const [id, tool] of await toolsIn(given.tool)) tools.set(id, tool);
   return { hooks, tools };
 }
 
 /** What Python needs to know of a plugin. */
 export function pluginDescription({ hooks, tools }) {
   const names = hooks.flatMap((given) =>
-    Object.keys(given).filter((name) => !DESCRIPTIONS.has(name) && typeof given[name] === "function"),
+    Object.keys(given).filter(
+      (name) => !DESCRIPTIONS.has(name) && typeof given[name] === "function",
+    ),
   );
   return { hooks: [...new Set(names)], tools: described(tools) };
 }

@@ -38,7 +38,7 @@ export function connect(input, output, methods, onEnd) {
 
   function send(message) {
     const line = Buffer.from(JSON.stringify({ jsonrpc: "2.0", ...message }) + "\n");
-    for (let at = 0; at < line.length; ) {
+    for (let at = 0; at < line.length;) {
       try {
         at += fs.writeSync(output, line, at);
       } catch (error) {

@@ -36,7 +36,10 @@ const asGiven = (schema) => ({ schema, parse: (args) => args });
 function ofFragments(entries) {
   const properties = Object.fromEntries(
     entries
-      .map(([name, value]) => [name, isZod4(value) ? jsonSchema(value) : isZod3(value) ? fromZod3(value) : value])
+      .map(([name, value]) => [
+        name,
+        isZod4(value) ? jsonSchema(value) : isZod3(value) ? fromZod3(value) : value,
+      ])
       .filter(([, value]) => typeof value === "boolean" || isObject(value)),
   );
   return { type: "object", properties, required: Object.keys(properties) };
@@ -49,7 +52,9 @@ function ofZod4(schema) {
 }
 
 function jsonSchema(schema) {
-  const made = withoutOldBounds(z.toJSONSchema(schema, { io: "input", metadata: descriptions(schema), unrepresentable: "any" }));
+  const made = withoutOldBounds(
+    z.toJSONSchema(schema, { io: "input", metadata: descriptions(schema), unrepresentable: "any" }),
+  );
   const { $defs, ...rest } = made;
   return $defs ? { ...rest, definitions: $defs } : rest;
 }
@@ -63,7 +68,8 @@ function descriptions(schema) {
     seen.add(value);
     if (!isZod4(value)) return Object.values(value).forEach(collect);
     const meta = typeof value.meta === "function" ? value.meta() : undefined;
-    const description = typeof value.description === "string" ? { description: value.description } : {};
+    const description =
+      typeof value.description === "string" ? { description: value.description } : {};
     const known = { ...(isObject(meta) ? meta : {}), ...description };
     if (Object.keys(known).length) registry.add(value, known);
     collect(value._zod.def);
@@ -86,7 +92,10 @@ function withoutOldBounds(value) {
 // ── zod 3 ──────────────────────────────────────────────────────────────────────────────────────
 
 function ofZod3(schema) {
-  return { schema: { $schema: DRAFT, ...fromZod3(schema) }, parse: (args) => parsed(schema.safeParse(args)) };
+  return {
+    schema: { $schema: DRAFT, ...fromZod3(schema) },
+    parse: (args) => parsed(schema.safeParse(args)),
+  };
 }
 
 const DRAFT = "https://json-schema.org/draft/2020-12/schema";
@@ -100,7 +109,8 @@ function ofZod3Shape(entries) {
     const issues = [];
     for (const [name, schema] of entries) {
       const { success, data, error } = schema.safeParse(args?.[name]);
-      if (!success) issues.push(...error.issues.map((issue) => ({ ...issue, path: [name, ...issue.path] })));
+      if (!success)
+        issues.push(...error.issues.map((issue) => ({ ...issue, path: [name, ...issue.path] })));
       else if (data !== undefined) result[name] = data;
     }
     return parsed({ success: !issues.length, data: result, error: { issues } });
@@ -110,6 +120,8 @@ function ofZod3Shape(entries) {
 
 function parsed({ success, data, error }) {
   if (success) return data;
-  const issues = error.issues.map(({ message, path }) => `${message}\n  at ${JSON.stringify(path)}`);
+  const issues = error.issues.map(
+    ({ message, path }) => `${message}\n  at ${JSON.stringify(path)}`,
+  );
   throw new Error(issues.join("\n"));
 }

@@ -12,7 +12,12 @@ export class ShellError extends Error {
   constructor(output, command) {
     super(`Failed with exit code ${output.exitCode}`);
     this.name = "ShellError";
-    this.info = { exitCode: output.exitCode, stdout: output.stdout, stderr: output.stderr, command };
+    this.info = {
+      exitCode: output.exitCode,
+      stdout: output.stdout,
+      stderr: output.stderr,
+      command,
+    };
     this.exitCode = output.exitCode;
     this.stdout = output.stdout;
     this.stderr = output.stderr;
@@ -275,13 +280,21 @@ function inside(text, quote) {
 }
 
 const isFed = (value) =>
-  value instanceof Response || value instanceof Blob || value instanceof ReadableStream ||
-  value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+  value instanceof Response ||
+  value instanceof Blob ||
+  value instanceof ReadableStream ||
+  value instanceof ArrayBuffer ||
+  ArrayBuffer.isView(value);
 
 async function contents(value) {
-  if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (ArrayBuffer.isView(value))
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (value instanceof ArrayBuffer) return Buffer.from(value);
-  return Buffer.from(await (value instanceof Response || value instanceof Blob ? value : new Response(value)).arrayBuffer());
+  return Buffer.from(
+    await (
+      value instanceof Response || value instanceof Blob ? value : new Response(value)
+    ).arrayBuffer(),
+  );
 }
 
 /** `a{b,c}` as ["ab", "ac"], nested and several, as a shell expands them. */

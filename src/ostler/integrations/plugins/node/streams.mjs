@@ -13,17 +13,44 @@ export function relayedFetch(peer) {
     request.signal.throwIfAborted();
     const url = new URL(request.url);
     const body = Buffer.from(await request.arrayBuffer());
-    const answer = await peer.call("fetch", {
+    const asked = peer.call("fetch", {
       method: request.method,
       url: url.pathname + url.search,
       headers: Object.fromEntries(request.headers),
       body: body.toString("base64"),
     });
+    const answer = await unlessAborted(request.signal, asked, ({ stream }) =>
+      peer.notify("stream.cancel", { stream }),
+    );
     const empty = NO_BODY.has(answer.status) || request.method === "HEAD";
     const stream = pulled(peer, answer.stream, request.signal);
     if (empty) stream.cancel().catch(() => {});
     return new Response(empty ? null : stream, { status: answer.status, headers: answer.headers });
   };
+}
+
+/** An answer that comes too late is let go. */
+function unlessAborted(signal, asked, letGo) {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    asked.then((answer) => (signal.aborted ? letGo(answer) : resolve(answer)), reject);
+  });
+}
+
+/**
+ * Send what anybody fetches from the server's address the same way: the SDK reads event streams with
+ * the global `fetch`, whatever it was given.
+ */
+export function relayServer(serverUrl, relayed) {
+  const { origin } = new URL(serverUrl);
+  const before = globalThis.fetch;
+  const fetch = (input, init) => {
+    const url = input instanceof Request ? input.url : String(input);
+    return URL.canParse(url) && new URL(url).origin === origin
+      ? relayed(input, init)
+      : before(input, init);
+  };
+  globalThis.fetch = Object.assign(fetch, before);
 }
 
 /** A body on the other side as a stream. */

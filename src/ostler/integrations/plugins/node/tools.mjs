@@ -5,10 +5,16 @@ import { Thrown, told } from "./rpc.mjs";
 const DEFINED = Symbol.for("ostler.tool");
 
 const isTool = (value) =>
-  typeof value === "object" && value !== null && "description" in value && "execute" in value &&
+  typeof value === "object" &&
+  value !== null &&
+  "description" in value &&
+  "execute" in value &&
   ("args" in value || "parameters" in value);
 const isDefined = (value) =>
-  typeof value === "object" && value !== null && typeof value.id === "string" && typeof value.init === "function" &&
+  typeof value === "object" &&
+  value !== null &&
+  typeof value.id === "string" &&
+  typeof value.init === "function" &&
   (value[DEFINED] || !("server" in value));
 
 /** The tools a file exports, by id: `<stem>` for its default, `<stem>_<name>` for others. */
@@ -64,7 +70,9 @@ export function toolRunner(peer) {
     const controller = new AbortController();
     running.set(call, controller);
     try {
-      return resultOf(await tool.execute(parsed, contextOf(peer, call, context, controller.signal)));
+      return resultOf(
+        await tool.execute(parsed, contextOf(peer, call, context, controller.signal)),
+      );
     } catch (error) {
       throw new Thrown(told(error), { refusal: error?.data?.refusal });
     } finally {

@@ -1,7 +1,10 @@
 // zod 3's schemas as JSON Schema (draft 2020-12): zod 4 converts its own alone.
 
 export const isZod3 = (value) =>
-  typeof value === "object" && value !== null && typeof value._def?.typeName === "string" && !("_zod" in value);
+  typeof value === "object" &&
+  value !== null &&
+  typeof value._def?.typeName === "string" &&
+  !("_zod" in value);
 
 /** What is sent in: a default makes optional, a transform is what it takes. */
 export function fromZod3(schema) {
@@ -26,7 +29,11 @@ const KINDS = {
   ZodEnum: (def) => ({ type: "string", enum: def.values }),
   ZodNativeEnum: (def) => ({ enum: enumValues(def.values) }),
   ZodArray: arraySchema,
-  ZodTuple: (def) => ({ type: "array", prefixItems: def.items.map(fromZod3), minItems: def.items.length }),
+  ZodTuple: (def) => ({
+    type: "array",
+    prefixItems: def.items.map(fromZod3),
+    minItems: def.items.length,
+  }),
   ZodSet: (def) => ({ type: "array", uniqueItems: true, items: fromZod3(def.valueType) }),
   ZodObject: objectSchema,
   ZodRecord: (def) => ({ type: "object", additionalProperties: fromZod3(def.valueType) }),
@@ -48,10 +55,19 @@ const KINDS = {
 /** A numeric enum of TypeScript has its names beside its numbers. */
 function enumValues(values) {
   const isReverse = (key) => typeof values[values[key]] === "number";
-  return Object.keys(values).filter((key) => !isReverse(key)).map((key) => values[key]);
+  return Object.keys(values)
+    .filter((key) => !isReverse(key))
+    .map((key) => values[key]);
 }
 
-const FORMATS = { email: "email", url: "uri", uuid: "uuid", datetime: "date-time", date: "date", time: "time" };
+const FORMATS = {
+  email: "email",
+  url: "uri",
+  uuid: "uuid",
+  datetime: "date-time",
+  date: "date",
+  time: "time",
+};
 
 function stringSchema(def) {
   const schema = { type: "string" };
@@ -70,8 +86,10 @@ function numberSchema(def) {
   for (const check of def.checks ?? []) {
     if (check.kind === "int") schema.type = "integer";
     else if (check.kind === "multipleOf") schema.multipleOf = check.value;
-    else if (check.kind === "min") schema[check.inclusive ? "minimum" : "exclusiveMinimum"] = check.value;
-    else if (check.kind === "max") schema[check.inclusive ? "maximum" : "exclusiveMaximum"] = check.value;
+    else if (check.kind === "min")
+      schema[check.inclusive ? "minimum" : "exclusiveMinimum"] = check.value;
+    else if (check.kind === "max")
+      schema[check.inclusive ? "maximum" : "exclusiveMaximum"] = check.value;
   }
   return schema;
 }
