@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent": ("ostler.cli.agent", "List the agents and their rules, make a new one."),
     "mcp": ("ostler.cli.mcp", "List MCP servers, add one, sign in."),
     "debug": ("ostler.cli.debug", "Show what Ostler makes of this place."),
+    "flow": ("ostler.cli.flow", "Run staged work unattended, with evidence of each stage."),
     "models": ("ostler.cli.models", "List the models that are connected."),
     "stats": ("ostler.cli.stats", "Show what was used and what it cost."),
     "trust": ("ostler.cli.trust", "Let a project's own configuration run programs."),

@@ -53,6 +53,15 @@ _BY_NAME: dict[str, FailureKind] = {
     "StructuredOutputError": "assistant_output_not_json",
 }
 """Names of errors on messages (the API's) that mean one thing alone."""
+_BY_OWN_KIND: dict[str, FailureKind] = {
+    "auth": "auth_failed",
+    "quota": "auth_failed",
+    "rate_limited": "rate_limited",
+    "context_overflow": "context_overflow",
+    "empty": "empty_completion",
+    "content_filter": "empty_completion",
+}
+"""Kinds that Ostler's own errors carry (``data.metadata.kind``)."""
 _OVERFLOW_WORDS = ("context length", "context window", "too many tokens", "prompt is too long")
 
 
@@ -67,6 +76,9 @@ def _kind(name: str, data: Mapping[str, Any], said: str) -> FailureKind:
     known = _BY_NAME.get(name)
     if known is not None:
         return known
+    own = _BY_OWN_KIND.get(str((data.get("metadata") or {}).get("kind")))
+    if own is not None:
+        return own
     status = data.get("statusCode")
     if status in (401, 403):
         return "auth_failed"

@@ -1,0 +1,435 @@
+"""``ostler flow``: unattended runs that end in evidence or in a named failure.
+
+Exit codes of a run: 0 it passed, 20 it failed, 21 it needs a person, 22 it was cancelled or paused.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ostler.control.plane import ControlPlane
+    from ostler.control.store import ControlStore, Run
+
+FAILED, ESCALATED, STOPPED = 20, 21, 22
+EXITS = {"passed": 0, "failed": FAILED, "escalated": ESCALATED}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        envvar="OSTLER_DATABASE",
+        help="PostgreSQL's URL, for many workers; else a file in the data folder.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+RunId = Annotated[str, typer.Argument(help="The run's id, or how it begins.")]
+
+
+@app.callback()
+def flow() -> None:
+    """Run staged work unattended, and see what came of it."""
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="The flow file (YAML).", dir_okay=False)],
+    input: Annotated[
+        list[str] | None, typer.Option("--input", "-i", help="An input, as name=value.")
+    ] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option("--server", "-s", envvar="OPENCODE_API_URL", help="A server's URL."),
+    ] = None,
+    directory: Annotated[str, typer.Option("--dir", help="Where to work.")] = "",
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Leave it to the workers, and print its id.")
+    ] = False,
+    attended: Annotated[
+        bool, typer.Option("--attended", help="A person will answer what is asked.")
+    ] = False,
+    database: Database = "",
+    json: Json = False,
+) -> None:
+    """Carry a flow out, and show how it goes."""
+    from ostler.cli.failures import reported
+    from ostler.cli.serve import asyncio_run
+
+    with reported():
+        wanted = _Wanted(
+            file, input or [], server or [], directory, detach, attended, database, json
+        )
+        sys.exit(asyncio_run(_run(wanted)))
+
+
+class _Wanted:
+    def __init__(
+        self,
+        file: Path,
+        inputs: list[str],
+        servers: list[str],
+        directory: str,
+        detach: bool,
+        attended: bool,
+        database: str,
+        json: bool,
+    ) -> None:
+        self.file, self.inputs, self.servers = file, inputs, servers
+        self.directory = os.path.abspath(directory or os.getcwd())
+        self.detach, self.attended = detach, attended
+        self.database, self.json = database, json
+
+
+async def _run(wanted: _Wanted) -> int:
+    from ostler.cli.flow_server import served
+    from ostler.control.plan_file import inputs_of, read_plan
+
+    plan = read_plan(wanted.file)
+    inputs = inputs_of(plan, wanted.inputs)
+    directory = os.path.abspath(plan.directory or wanted.directory)
+    urls = wanted.servers or plan.servers
+    if wanted.detach and not urls:
+        raise _usage("--detach needs --server: nobody would stay to run one")
+    async with served(urls, directory) as servers, _plane(wanted.database) as plane:
+        await _preflight(plane, plan, servers, directory, wanted.attended)
+        run = await plane.add(plan, inputs, directory, servers, wanted.attended)
+        await plane.start(run, queued=wanted.detach)
+        if wanted.detach:
+            print(run.id)
+            return 0
+        return await _follow(plane, run.id, wanted.json)
+
+
+async def _preflight(
+    plane: "ControlPlane", plan: Any, servers: list[str], directory: str, attended: bool
+) -> None:
+    """Raises Stop for a run that would get stuck, before anything is spent."""
+    from ostler.cli.failures import USAGE, Stop
+    from ostler.control.preflight import problems
+
+    await plane.context.pool.check(servers)
+    client = plane.context.pool.server(servers[0]).client
+    agents = await client.app.agents(directory=directory)
+    providers = await client.config.providers(directory=directory)
+    found = problems(plan, agents, providers, attended=attended)
+    if found:
+        raise Stop("this run would not end by itself:\n  " + "\n  ".join(found), USAGE)
+
+
+@app.command()
+def preflight(
+    file: Annotated[Path, typer.Argument(help="The flow file (YAML).", dir_okay=False)],
+    server: Annotated[
+        list[str] | None,
+        typer.Option("--server", "-s", envvar="OPENCODE_API_URL", help="A server's URL."),
+    ] = None,
+    directory: Annotated[str, typer.Option("--dir", help="Where it would work.")] = "",
+    attended: Annotated[bool, typer.Option("--attended")] = False,
+) -> None:
+    """Say what would stop a flow, without starting it."""
+    from ostler.cli.failures import reported
+    from ostler.cli.serve import asyncio_run
+
+    async def look() -> None:
+        from ostler.cli.flow_server import served
+        from ostler.control.plan_file import read_plan
+
+        plan = read_plan(file)
+        place = os.path.abspath(plan.directory or directory or os.getcwd())
+        async with served(server or plan.servers, place) as servers, _plane("") as plane:
+            await _preflight(plane, plan, servers, place, attended)
+        print(f"{plan.name}: {len(plan.stages)} stages, ready to run")
+
+    with reported():
+        asyncio_run(look())
+
+
+@app.command("list")
+def show_all(database: Database = "", json: Json = False) -> None:
+    """List the runs, the newest first."""
+    from ostler.cli.failures import reported
+
+    with reported():
+        runs = _store(database).runs()
+        if json:
+            _print_json(runs)
+            return
+        for each in runs:
+            print(f"{each.id}  {each.status:<10} {_ago(each.created)}  {each.name}")
+
+
+@app.command()
+def show(run_id: RunId, database: Database = "", json: Json = False) -> None:
+    """Show a run: its stages, attempts, failures and cost."""
+    from ostler.cli.failures import reported
+
+    with reported():
+        store = _store(database)
+        found = store.run(run_id)
+        if json:
+            _print_json(_whole(store, found))
+            return
+        _print_run(store, found)
+
+
+@app.command()
+def logs(run_id: RunId, database: Database = "") -> None:
+    """Print what each attempt said, and the evidence of its checks."""
+    from ostler.cli.failures import reported
+
+    with reported():
+        store = _store(database)
+        for attempt in store.attempts(store.run(run_id).id):
+            print(f"── {attempt.title}  {attempt.status}  {attempt.server} {attempt.session}")
+            if attempt.text:
+                print(attempt.text)
+            for check in attempt.checks:
+                print(f"[check {check['name']}: {'passed' if check['passed'] else check['why']}]")
+                for ran in check["runs"]:
+                    print(ran["output"], end="")
+            if attempt.failure:
+                print(f"[{attempt.failure['kind']}: {attempt.failure['message']}]")
+
+
+@app.command()
+def answer(
+    run_id: RunId,
+    reply: Annotated[str, typer.Argument(help="once, always or reject; a question's answer.")],
+    database: Database = "",
+) -> None:
+    """Answer what a run waits for."""
+    from ostler.cli.failures import reported
+    from ostler.cli.serve import asyncio_run
+
+    with reported():
+        store = _store(database)
+        found = store.run(run_id)
+        waiting = [a for a in store.attempts(found.id) if a.waiting]
+        if not waiting:
+            raise _usage(f"{found.id} waits for nobody")
+        asyncio_run(_answer(waiting[0], reply))
+
+
+async def _answer(attempt: Any, reply: str) -> None:
+    from ostler.client import AsyncClient
+
+    asked = attempt.waiting
+    async with AsyncClient(attempt.server) as client:
+        if asked["kind"] == "question":
+            answers = [[reply] for _ in asked["questions"]]
+            await client.question.reply(asked["id"], answers=answers, directory=attempt.directory)
+        elif reply == "once" or reply == "always" or reply == "reject":
+            await client.permission.reply(asked["id"], reply=reply, directory=attempt.directory)
+        else:
+            raise _usage(f"{reply}: a permission is answered once, always or reject")
+
+
+@app.command()
+def cancel(run_id: RunId, database: Database = "") -> None:
+    """End a run now; what it does is aborted."""
+    _end(run_id, "cancelled", database)
+
+
+@app.command()
+def pause(run_id: RunId, database: Database = "") -> None:
+    """Let what goes on come to its end, and begin nothing new."""
+    _end(run_id, "paused", database)
+
+
+def _end(run_id: str, status: str, database: str) -> None:
+    from ostler.cli.failures import reported
+    from ostler.cli.serve import asyncio_run
+    from ostler.control.plane import end_run
+    from ostler.control.pool import Pool
+
+    async def end() -> None:
+        store, pool = _store(database), Pool()
+        try:
+            print(f"{await end_run(store, pool, store.run(run_id), status)} {status}")
+        finally:
+            await pool.close()
+
+    with reported():
+        asyncio_run(end())
+
+
+@app.command()
+def resume(run_id: RunId, database: Database = "", json: Json = False) -> None:
+    """Go on with a run that was paused, cancelled, or whose process died."""
+    _again(run_id, None, database, json)
+
+
+@app.command()
+def retry(
+    run_id: RunId,
+    stage: Annotated[str, typer.Argument(help="The stage to begin with again.")] = "",
+    database: Database = "",
+    json: Json = False,
+) -> None:
+    """Carry out again what did not pass, or a stage and all that need it."""
+    _again(run_id, stage or None, database, json)
+
+
+def _again(run_id: str, stage: str | None, database: str, json: bool) -> None:
+    from ostler.cli.failures import reported
+    from ostler.cli.serve import asyncio_run
+
+    with reported():
+        sys.exit(asyncio_run(_restart(run_id, stage, database, json)))
+
+
+async def _restart(run_id: str, stage: str | None, database: str, json: bool) -> int:
+    from ostler.cli.flow_server import served, still_there
+    from ostler.control.store import OVER
+
+    found = _store(database).run(run_id)
+    there = await still_there(found.servers)
+    async with served(there, found.directory) as servers, _plane(database) as plane:
+        if servers != found.servers:
+            found.servers = servers
+            plane.store.save_run(found)
+        if found.status in OVER:
+            await plane.restart(found, stage)
+        else:
+            await plane.take_over()
+        return await _follow(plane, found.id, json)
+
+
+@app.command()
+def export(
+    run_id: RunId,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    database: Database = "",
+) -> None:
+    """Write a run with its evidence: .json, or .html to read."""
+    from ostler.cli.failures import reported
+
+    with reported():
+        store = _store(database)
+        found = store.run(run_id)
+        if output.suffix == ".html":
+            from ostler.control.report import html
+            from ostler.control.view import view_of
+
+            output.write_text(html(view_of(store, found)), encoding="utf-8")
+        else:
+            import msgspec
+
+            output.write_bytes(msgspec.json.encode(_whole(store, found)))
+        print(output)
+
+
+@app.command()
+def worker(
+    database: Database = "",
+    concurrency: Annotated[int, typer.Option(help="Runs at a time.")] = 8,
+) -> None:
+    """Take runs from the queue, and take over those of workers that died."""
+    from ostler.cli.failures import reported
+    from ostler.cli.serve import asyncio_run
+
+    with reported():
+        asyncio_run(_work(database, concurrency))
+
+
+async def _work(database: str, concurrency: int) -> None:
+    import asyncio
+    import signal
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with _plane(database, concurrency, takes_over=True) as plane:
+        print(f"worker {plane.id} takes up to {concurrency} runs at a time", flush=True)
+        await stop.wait()
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a flow file, for editors."""
+    from ostler.control.plan_file import flow_schema
+
+    _print_json(flow_schema())
+
+
+# ── what the commands share ───────────────────────────────────────────────────────────────────
+
+
+def _usage(message: str) -> Exception:
+    from ostler.cli.failures import USAGE, Stop
+
+    return Stop(message, USAGE)
+
+
+def _data() -> str:
+    from ostler.config.paths import default_paths
+
+    paths = default_paths()
+    paths.ensure()
+    return paths.data
+
+
+def _store(database: str) -> "ControlStore":
+    from ostler.control.plane import database_url
+    from ostler.control.store import ControlStore
+
+    return ControlStore(database_url(_data(), database))
+
+
+def _plane(database: str, concurrency: int = 0, takes_over: bool = False) -> "ControlPlane":
+    from ostler.control.plane import ControlPlane, database_url
+
+    data = _data()
+    return ControlPlane(database_url(data, database), data, os.environ, concurrency, takes_over)
+
+
+async def _follow(plane: "ControlPlane", run_id: str, json: bool) -> int:
+    """Show how a run goes until it is over; its exit code."""
+    from ostler.cli.flow_view import follow
+
+    done = await follow(plane.store, run_id, quiet=json)
+    if json:
+        _print_json(_whole(plane.store, done))
+    return EXITS.get(done.status, STOPPED)
+
+
+def _whole(store: "ControlStore", found: "Run") -> dict[str, Any]:
+    import msgspec
+
+    return {
+        **msgspec.to_builtins(found),
+        "stages": msgspec.to_builtins(list(store.stages(found.id).values())),
+        "attempts": msgspec.to_builtins(store.attempts(found.id)),
+    }
+
+
+def _print_json(value: Any) -> None:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _print_run(store: "ControlStore", found: "Run") -> None:
+    from ostler.cli.flow_view import lines
+
+    print("\n".join(lines(store, found)))
+
+
+def _ago(when: float) -> str:
+    import time
+
+    seconds = time.time() - when
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

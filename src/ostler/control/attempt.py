@@ -1,0 +1,360 @@
+"""One attempt at a stage: a fresh session, one prompt, and waiting until it is over.
+
+Every part can be done again after a crash: the session is found by its title, the prompt by its id,
+and what the server did meanwhile is read, not asked for anew.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from ostler import ids
+from ostler.client import AsyncClient, ClientError, DeadlineExceeded, NotFound, Unauthorized
+from ostler.control.asks import Asker
+from ostler.control.failures import Failure, FailureKind
+from ostler.control.gate import Passed, Seen, Waiting, judge
+from ostler.control.plan import Asks, Limits
+from ostler.control.pool import Pool, Server
+from ostler.control.store import Attempt, ControlStore
+from ostler.control.watch import Watched
+from ostler.control.workplace import Workplace
+from ostler.schema.base import JsonObject
+from ostler.schema.message import AssistantMessage, MessageWithParts
+from ostler.schema.part import ToolPart
+from ostler.schema.session import SessionStatus, StatusBusy, StatusRetry
+
+POLL_SECONDS = 10.0
+"""How often a session is looked at although nothing was heard of it."""
+NOTHING_SECONDS = 20.0
+"""How long an idle session may have no answer, or an unfinished one."""
+RETRY_SECONDS = 60.0
+"""How long a server may try a provider again by itself before the playbook takes over."""
+CALL_SECONDS = 30.0
+UNREACHABLE_SECONDS = 60.0
+"""How long a server may be away while it is waited for."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is sent, and how long it may take. ``limits`` are what is left for this attempt."""
+
+    prompt: str
+    agent: str | None
+    model: str | None
+    system: str | None
+    tools: dict[str, bool] | None
+    contract: JsonObject | None
+    timeout: float
+    limits: Limits
+    asks: Asks
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an attempt ended: with an answer, or with exactly one failure."""
+
+    failure: Failure | None = None
+    text: str = ""
+    value: Any = None
+    tokens: JsonObject = {}
+    cost: float = 0.0
+    model: str | None = None
+
+
+class LostServer(Exception):
+    """The server cannot be reached; ``failure`` says so."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+async def open_session(attempt: Attempt, pool: Pool, servers: list[str], place: Workplace) -> None:
+    """Find or make the attempt's session, on a server that is well; noted on the attempt. Raises
+    LostServer."""
+    server = pool.pick([attempt.server] if attempt.server else servers)
+    try:
+        found = await server.client.session.list(
+            search=attempt.title, directory=place.directory, deadline=CALL_SECONDS
+        )
+        session = next((s for s in found if s.title == attempt.title), None)
+        if session is None:
+            session = await server.client.session.create(
+                title=attempt.title, directory=place.directory, deadline=CALL_SECONDS
+            )
+    except ClientError as e:
+        server.fell()
+        raise LostServer(_failure_of_call(e, server.url)) from None
+    attempt.server, attempt.session = server.url, session.id
+    attempt.prompt = ids.new("msg")
+
+
+async def carry_out(attempt: Attempt, order: Order, pool: Pool, store: ControlStore) -> Outcome:
+    """Send the prompt, unless that was done, and wait for the end. Never raises but on
+    cancellation."""
+    server = pool.server(attempt.server)
+    async with server.places:
+        server.busy += 1
+        try:
+            return await _Following(attempt, order, server, store).run()
+        except ClientError as e:
+            return Outcome(_failure_of_call(e, server.url))
+        finally:
+            server.busy -= 1
+            server.hub.forget(attempt.session)
+
+
+class _Following:
+    def __init__(self, attempt: Attempt, order: Order, server: Server, store: ControlStore) -> None:
+        self._attempt, self._order, self._store = attempt, order, store
+        self._server, self._client = server, server.client
+        self._directory = attempt.directory
+        self._ends = attempt.started + order.timeout
+        self._quiet_since: float | None = None
+        self._retry_since: float | None = None
+        self._away_since: float | None = None
+        self._asker = Asker(
+            self._client, attempt.directory, order.asks, order.prompt, self._show_waiting
+        )
+
+    async def run(self) -> Outcome:
+        watched = self._server.hub.watch(self._attempt.session)
+        await self._send_once()
+        while True:
+            try:
+                verdict = await self._look(watched)
+                self._away_since = None
+            except (Unauthorized, NotFound) as e:
+                return Outcome(_failure_of_call(e, self._server.url))
+            except ClientError as e:
+                verdict = self._away(e)
+            if not isinstance(verdict, Waiting):
+                return await self._ended(verdict)
+            wait = await self._before_waiting(verdict, watched)
+            if isinstance(wait, Failure):
+                await self._abort()
+                return await self._ended(wait)
+            await watched.wait(wait)
+
+    async def _send_once(self) -> None:
+        """Raises ClientError. A prompt that may have been sent before is looked for first."""
+        attempt, order = self._attempt, self._order
+        if attempt.seen_sent and await self._is_there():
+            return
+        attempt.seen_sent = True
+        self._store.save_attempt(attempt)
+        provider, _, model = (order.model or "").partition("/")
+        await self._client.session.prompt_async(
+            attempt.session,
+            parts=[{"type": "text", "text": order.prompt}],
+            messageID=attempt.prompt,
+            model={"providerID": provider, "modelID": model} if order.model else None,
+            agent=order.agent,
+            system=order.system,
+            tools=order.tools,
+            directory=self._directory,
+            deadline=CALL_SECONDS,
+        )
+
+    async def _is_there(self) -> bool:
+        messages = await self._messages()
+        return any(message.info.id == self._attempt.prompt for message in messages)
+
+    async def _messages(self) -> list[MessageWithParts]:
+        return await self._client.session.messages(
+            self._attempt.session, directory=self._directory, deadline=CALL_SECONDS
+        )
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────
+
+    async def _look(self, watched: Watched) -> Passed | Failure | Waiting:
+        statuses = await self._client.session.status(
+            directory=self._directory, deadline=CALL_SECONDS
+        )
+        status = statuses.get(self._attempt.session)
+        kind = _kind_of(status)
+        if isinstance(status, StatusRetry):
+            return self._retrying(status)
+        self._retry_since = None
+        messages = await self._messages() if kind == "idle" else []
+        seen = Seen(kind, messages, watched.error)
+        return judge(seen, self._attempt.prompt, self._order.contract)
+
+    def _retrying(self, status: StatusRetry) -> Failure | Waiting:
+        """A server that keeps trying by itself is given a minute; what it waits for says why."""
+        now = time.time()
+        self._retry_since = self._retry_since or now
+        later = status.next / 1000 - now
+        if now - self._retry_since < RETRY_SECONDS and later < RETRY_SECONDS:
+            return Waiting("retry")
+        said = status.message.lower()
+        limited = "rate" in said or "429" in said or "too many" in said or "pause" in said
+        evidence = {"status": msgspec.to_builtins(status), "retry_after": max(0.0, later)}
+        kind: FailureKind = "rate_limited" if limited else "provider_unavailable"
+        return Failure(kind, status.message, evidence)
+
+    def _away(self, error: ClientError) -> Failure | Waiting:
+        now = time.time()
+        self._away_since = self._away_since or now
+        if now - self._away_since < UNREACHABLE_SECONDS and now < self._ends:
+            return Waiting("busy")
+        self._server.fell()
+        return _failure_of_call(error, self._server.url)
+
+    async def _before_waiting(self, waiting: Waiting, watched: Watched) -> float | Failure:
+        """Seconds until the next look, or why there is none."""
+        now = time.time()
+        if now >= self._ends:
+            asked = self._asker.waiting
+            if asked is not None:
+                return _unanswered(asked)
+            message = f"not done within {self._order.timeout:.0f} s"
+            return Failure("timeout", message, {"session": self._attempt.session})
+        status = self._store.status(self._attempt.run)
+        if status == "cancelled":
+            return Failure("aborted", "the run was cancelled")
+        wait = min(POLL_SECONDS, self._ends - now)
+        if waiting.why in ("no_answer", "unfinished"):
+            self._quiet_since = self._quiet_since or now
+            if now - self._quiet_since >= NOTHING_SECONDS:
+                message = f"the session is idle, with {waiting.why.replace('_', ' ')}"
+                return Failure("aborted", message, {"session": self._attempt.session})
+            return min(wait, 1.0)
+        self._quiet_since = None
+        if self._away_since is not None:
+            return min(wait, 1.0)
+        if not watched.may_ask and self._asker.waiting is None:
+            return wait
+        watched.may_ask = False
+        over = await self._over_budget()
+        if over is not None:
+            return over
+        try:
+            return min(wait, await self._asker.settle(await self._sessions()))
+        except ClientError:
+            watched.may_ask = True
+            return min(wait, 1.0)
+
+    async def _sessions(self) -> list[str]:
+        """The session and its subagents'."""
+        children = await self._client.session.children(
+            self._attempt.session, directory=self._directory, deadline=CALL_SECONDS
+        )
+        return [self._attempt.session, *(child.id for child in children)]
+
+    async def _over_budget(self) -> Failure | None:
+        limits = self._order.limits
+        if limits.tokens is None and limits.cost is None:
+            return None
+        tokens, cost, _ = spent(await self._messages())
+        return over(limits, tokens, cost)
+
+    def _show_waiting(self, waiting: JsonObject | None) -> None:
+        self._attempt.waiting = waiting
+        self._store.save_attempt(self._attempt)
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────
+
+    async def _abort(self) -> None:
+        try:
+            await self._client.session.abort(
+                self._attempt.session, directory=self._directory, deadline=10.0
+            )
+        except ClientError:
+            pass  # it is given up either way
+
+    async def _ended(self, verdict: Passed | Failure) -> Outcome:
+        tokens, cost, model = await self._spent()
+        if isinstance(verdict, Failure):
+            if self._asker.refused and verdict.kind in _EMPTY:
+                verdict = _unanswered(self._asker.refused[-1])
+            if verdict.kind in ("rate_limited", "provider_unavailable", "server_unreachable"):
+                await self._abort()
+            return Outcome(verdict, tokens=tokens, cost=cost, model=model)
+        failure = over(self._order.limits, tokens, cost)
+        return Outcome(failure, verdict.text, verdict.value, tokens, cost, model)
+
+    async def _spent(self) -> tuple[JsonObject, float, str | None]:
+        """Of the session and its subagents."""
+        try:
+            messages = await self._messages()
+            tokens, cost, model = spent(messages)
+            if any(isinstance(p, ToolPart) and p.tool == "task" for m in messages for p in m.parts):
+                for child in (await self._sessions())[1:]:
+                    more = await self._client.session.messages(child, directory=self._directory)
+                    extra, price, _ = spent(more)
+                    tokens, cost = added(tokens, extra), cost + price
+            return tokens, cost, model
+        except ClientError:
+            return {}, 0.0, None
+
+
+def _kind_of(status: SessionStatus | None) -> Literal["idle", "busy", "retry"]:
+    """A session that the server does not list is idle."""
+    if isinstance(status, StatusRetry):
+        return "retry"
+    return "busy" if isinstance(status, StatusBusy) else "idle"
+
+
+_EMPTY = ("empty_completion", "assistant_output_missing_text_part")
+
+
+def _unanswered(asked: Mapping[str, Any]) -> Failure:
+    question = "questions" in asked
+    what = "a question" if question else f"permission for {asked.get('permission')}"
+    return Failure(
+        "pending_question" if question else "pending_permission",
+        f"nobody answered {what}",
+        {"request": dict(asked)},
+    )
+
+
+def spent(messages: list[MessageWithParts]) -> tuple[JsonObject, float, str | None]:
+    """(tokens, USD, the model that answered last)."""
+    tokens: JsonObject = {}
+    cost, model = 0.0, None
+    for message in messages:
+        if isinstance(message.info, AssistantMessage):
+            tokens = added(tokens, msgspec.to_builtins(message.info.tokens))
+            cost += message.info.cost
+            model = f"{message.info.providerID}/{message.info.modelID}"
+    return tokens, cost, model
+
+
+def added(first: JsonObject, second: JsonObject) -> JsonObject:
+    """Token counts, added up."""
+    one, two = first.get("cache") or {}, second.get("cache") or {}
+    total = {k: first.get(k, 0) + second.get(k, 0) for k in ("input", "output", "reasoning")}
+    return {**total, "cache": {k: one.get(k, 0) + two.get(k, 0) for k in ("read", "write")}}
+
+
+def counted(tokens: JsonObject) -> int:
+    """All of them."""
+    cache = tokens.get("cache") or {}
+    kinds = (tokens.get(k, 0) for k in ("input", "output", "reasoning"))
+    return int(sum(kinds) + sum(cache.values()))
+
+
+def over(limits: Limits, tokens: JsonObject, cost: float) -> Failure | None:
+    """Whether more was spent than may be."""
+    evidence = {"tokens": tokens, "cost": cost}
+    if limits.tokens is not None and counted(tokens) > limits.tokens:
+        message = f"{counted(tokens)} tokens were used of {limits.tokens}"
+        return Failure("budget_exceeded", message, evidence)
+    if limits.cost is not None and cost > limits.cost:
+        message = f"${cost:.4f} were spent of ${limits.cost:.4f}"
+        return Failure("budget_exceeded", message, evidence)
+    return None
+
+
+def _failure_of_call(error: ClientError, url: str) -> Failure:
+    if isinstance(error, Unauthorized):
+        return Failure("auth_failed", f"the server {url} refused: {error}")
+    if isinstance(error, NotFound):
+        return Failure("aborted", f"the session is gone: {error}")
+    if isinstance(error, DeadlineExceeded):
+        return Failure("server_unreachable", f"the server {url} does not answer: {error}")
+    return Failure("server_unreachable", f"{url}: {error}")
+
+
+__all__ = ["AsyncClient", "LostServer", "Order", "Outcome", "carry_out", "open_session"]

@@ -1,0 +1,547 @@
+"""A run carried out: its stages as workflows of DBOS, each attempt as steps, so that whoever goes
+on after a crash knows what is done.
+
+    run: starts the stages whose needs have passed
+    stage: an attempt, another, … until one passes or the playbook ends it
+
+A step may be carried out again after a crash; each is written so that this changes nothing:
+sessions are found by title, prompts by id, worktrees by name.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from dbos import DBOS, SetWorkflowID
+from dbos import error as dbos_error
+
+from ostler.client import ClientError
+from ostler.control import attempt as attempts
+from ostler.control import workplace
+from ostler.control.checks import run_checks
+from ostler.control.context import current
+from ostler.control.contract import instructions
+from ostler.control.failures import Failure
+from ostler.control.plan import Limits, Plan, Stage
+from ostler.control.policy import Step, decide, playbook
+from ostler.control.store import RUNNING, Attempt, Run, StageRecord
+from ostler.control.template import render, render_list
+from ostler.schema.base import JsonObject
+
+log = logging.getLogger(__name__)
+
+SUMMARY_LIMIT = 4_000
+"""Characters of an artifact that later stages are told, where the stage says no summary."""
+SHORT_SUMMARY = 800
+WAIT_SECONDS = 0.2
+
+Json = JsonObject
+
+
+def workflow_id(run: Run) -> str:
+    """A run that is started again is another workflow."""
+    return f"{run.id}.{run.generation}"
+
+
+# ── a run ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@DBOS.workflow(name="ostler.run")
+async def run_flow(run_id: str, generation: int) -> str:
+    """The run's status at its end."""
+    state = await begin(run_id)
+    plan = msgspec.convert(state["plan"], Plan)
+    passed: dict[str, Json] = state["passed"]
+    needs = {name: set(stage.needs) for name, stage in plan.stages.items()}
+    left = [name for name in plan.stages if name not in passed]
+    running: dict[str, Any] = {}
+    failed: Json | None = None
+    while True:
+        if failed is None and await may_go_on(run_id):
+            for name in [n for n in left if needs[n] <= set(passed)]:
+                left.remove(name)
+                with SetWorkflowID(f"{run_id}.{generation}.{name}"):
+                    running[name] = await DBOS.start_workflow_async(run_stage, run_id, name)
+        if not running:
+            break
+        name = await _first(running)
+        result = await _result_of(running.pop(name))
+        if result["status"] == "passed":
+            passed[name] = result["artifact"]
+        else:
+            failed = failed or result
+    return await finish(run_id, failed)
+
+
+async def _first(running: Mapping[str, Any]) -> str:
+    """The name of a stage that is over, the only one where there is one."""
+    if len(running) == 1:
+        return next(iter(running))
+    handle = await DBOS.wait_first_async(list(running.values()), polling_interval_sec=WAIT_SECONDS)
+    return next(n for n, h in running.items() if h.workflow_id == handle.workflow_id)
+
+
+async def _result_of(handle: Any) -> Json:
+    """A mistake of the control plane's own ends a stage like any failure."""
+    try:
+        result: Json = await handle.get_result()
+        return result
+    except dbos_error.DBOSException:
+        raise
+    except Exception as e:
+        log.exception("%s failed", handle.workflow_id)
+        failure = Failure("aborted", f"{type(e).__name__}: {e}")
+        return {"status": "failed", "failure": msgspec.to_builtins(failure)}
+
+
+@DBOS.step(name="begin")
+async def begin(run_id: str) -> Json:
+    return await asyncio.to_thread(_begin, run_id)
+
+
+def _begin(run_id: str) -> Json:
+    store = current().store
+    run = store.run(run_id)
+    if run.status == "queued":
+        run.status, run.ended, run.failure = "running", None, None
+        store.save_run(run)
+    done = {k: s.artifact for k, s in store.stages(run_id).items() if s.status == "passed"}
+    return {"plan": run.plan, "passed": {k: v for k, v in done.items() if k in run.plan["stages"]}}
+
+
+@DBOS.step(name="may_go_on")
+async def may_go_on(run_id: str) -> bool:
+    """Whether nobody has cancelled or paused the run."""
+    return await asyncio.to_thread(current().store.status, run_id) in RUNNING
+
+
+@DBOS.step(name="finish")
+async def finish(run_id: str, failed: Json | None) -> str:
+    def work() -> str:
+        store = current().store
+        run = store.run(run_id)
+        if run.status not in ("cancelled", "paused"):
+            run.status = "passed" if failed is None else str(failed["status"])
+            run.failure = failed and failed.get("failure")
+        run.ended = time.time()
+        store.save_run(run)
+        return run.status
+
+    return await asyncio.to_thread(work)
+
+
+# ── a stage ───────────────────────────────────────────────────────────────────────────────────
+
+
+@DBOS.workflow(name="ostler.stage")
+async def run_stage(run_id: str, name: str) -> Json:
+    """``{status: passed, artifact}``, or ``{status: failed | escalated | …, failure}``."""
+    items = await fan_out(run_id, name)
+    if items is None:
+        return await _item(run_id, name, name, None)
+    handles = []
+    for index, item in enumerate(items):
+        key = f"{name}[{index}]"
+        with SetWorkflowID(f"{DBOS.workflow_id}[{index}]"):
+            handles.append(await DBOS.start_workflow_async(run_item, run_id, name, key, item))
+    results = [await _result_of(handle) for handle in handles]
+    return await gather(run_id, name, results)
+
+
+@DBOS.step(name="fan_out")
+async def fan_out(run_id: str, name: str) -> list[Any] | None:
+    """The items of a stage that is carried out for each of a list."""
+
+    def work() -> list[Any] | None:
+        run, plan, stage = _stage(run_id, name)
+        if stage.for_each is None:
+            return None
+        known = _artifacts(run_id, plan, name)
+        return render_list(stage.for_each, run.inputs, known, stage=name)
+
+    return await asyncio.to_thread(work)
+
+
+@DBOS.step(name="gather")
+async def gather(run_id: str, name: str, results: list[Json]) -> Json:
+    """One result of a fan-out's: it passed if all did."""
+
+    def work() -> Json:
+        failed = next((r for r in results if r["status"] != "passed"), None)
+        record = StageRecord(run=run_id, key=name, name=name, ended=time.time())
+        if failed is not None:
+            record.status, record.failure = failed["status"], failed["failure"]
+            current().store.save_stage(record)
+            return failed
+        artifacts = [r["artifact"] for r in results]
+        record.status = "passed"
+        record.artifact = {
+            "summary": "\n\n".join(a["summary"] for a in artifacts)[:SUMMARY_LIMIT],
+            "text": "\n\n".join(a["text"] for a in artifacts),
+            "value": [a["value"] for a in artifacts],
+            "directory": artifacts[0]["directory"] if artifacts else None,
+        }
+        current().store.save_stage(record)
+        return {"status": "passed", "artifact": record.artifact}
+
+    return await asyncio.to_thread(work)
+
+
+@DBOS.workflow(name="ostler.item")
+async def run_item(run_id: str, name: str, key: str, item: Any) -> Json:
+    return await _item(run_id, name, key, item)
+
+
+async def _item(run_id: str, name: str, key: str, item: Any) -> Json:
+    """Attempts at a stage, for one item of it, until one passes or the playbook ends it."""
+    failures: list[Failure] = []
+    number = await first_number(run_id, name, key, item)
+    model, step = 0, Step("retry", Failure("aborted", ""))
+    while True:
+        outcome = await _tried(run_id, name, key, number, model, step)
+        if outcome["status"] == "passed":
+            return await stage_passed(run_id, name, key, outcome)
+        failures.append(msgspec.convert(outcome["failure"], Failure))
+        step = await next_step(run_id, name, [msgspec.to_builtins(f) for f in failures], model)
+        if step.action != "retry":
+            return await stage_failed(run_id, key, msgspec.to_builtins(step))
+        if step.pause:
+            await DBOS.sleep_async(step.pause)
+        model += step.next_model
+        number = outcome["number"] + 1
+
+
+async def _tried(run_id: str, name: str, key: str, number: int, model: int, step: Step) -> Json:
+    """One attempt, or as many side by side as the stage asks for: the first that passes counts."""
+    how = {"model": model, "stricter": step.stricter, "summaries": step.summaries}
+    count = await how_many(run_id, name)
+    if count == 1:
+        return await _attempted(run_id, name, key, number, how)
+    handles: dict[str, Any] = {}
+    for offset in range(count):
+        with SetWorkflowID(f"{DBOS.workflow_id}.a{number + offset}"):
+            handles[str(offset)] = await DBOS.start_workflow_async(
+                one_of_several, run_id, name, key, number + offset, how
+            )
+    last: Json = {}
+    while handles:
+        first = await _first(handles)
+        last = await handles.pop(first).get_result()
+        if last["status"] == "passed":
+            await give_up(run_id, key, [number + int(o) for o in handles])
+            for handle in handles.values():
+                await handle.get_result()
+            break
+    return {**last, "number": number + count - 1}
+
+
+@DBOS.workflow(name="ostler.attempt")
+async def one_of_several(run_id: str, name: str, key: str, number: int, how: Json) -> Json:
+    return await _attempted(run_id, name, key, number, how)
+
+
+async def _attempted(run_id: str, name: str, key: str, number: int, how: Json) -> Json:
+    opened = await open_attempt(run_id, name, key, number, how)
+    if opened is not None:
+        return opened
+    answer = await await_answer(run_id, name, key, number, how)
+    if answer["failure"] is None and answer["checks"]:
+        return await check(run_id, name, key, number)
+    return answer
+
+
+@DBOS.step(name="how_many")
+async def how_many(run_id: str, name: str) -> int:
+    return (await asyncio.to_thread(_stage, run_id, name))[2].best_of
+
+
+@DBOS.step(name="first_number")
+async def first_number(run_id: str, name: str, key: str, item: Any) -> int:
+    """The number of the first attempt: those of an earlier start of the run keep theirs."""
+
+    def work() -> int:
+        store = current().store
+        before = store.attempts(run_id, key)
+        record = StageRecord(run=run_id, key=key, name=name, item=item, started=time.time())
+        record.status = "running"
+        store.save_stage(record)
+        return max((a.number for a in before), default=0) + 1
+
+    return await asyncio.to_thread(work)
+
+
+@DBOS.step(name="next_step")
+async def next_step(run_id: str, name: str, failures: list[Json], model: int) -> Step:
+    def work() -> Step:
+        status = current().store.status(run_id)
+        if status in ("cancelled", "paused"):
+            return Step("stop", Failure("aborted", f"the run was {status}"))
+        _, plan, stage = _stage(run_id, name)
+        failed = [msgspec.convert(f, Failure) for f in failures]
+        return decide(
+            failed,
+            playbook(plan.playbook),
+            attempts=stage.attempts,
+            has_fallback=model < len(_models(plan, stage)) - 1,
+        )
+
+    return await asyncio.to_thread(work)
+
+
+@DBOS.step(name="stage_passed")
+async def stage_passed(run_id: str, name: str, key: str, outcome: Json) -> Json:
+    def work() -> Json:
+        store = current().store
+        attempt = _attempt(run_id, key, outcome["winner"])
+        _, _, stage = _stage(run_id, name)
+        summary = _summary(stage, attempt)
+        artifact = {
+            "summary": summary,
+            "text": attempt.text,
+            "value": attempt.value,
+            "directory": attempt.directory,
+            "commit": outcome.get("commit"),
+            "attempt": attempt.number,
+        }
+        record = store.stages(run_id)[key]
+        record.status, record.artifact, record.ended = "passed", artifact, time.time()
+        store.save_stage(record)
+        return {"status": "passed", "artifact": artifact}
+
+    return await asyncio.to_thread(work)
+
+
+@DBOS.step(name="stage_failed")
+async def stage_failed(run_id: str, key: str, step: Json) -> Json:
+    def work() -> Json:
+        store = current().store
+        record = store.stages(run_id)[key]
+        record.status = "escalated" if step["action"] == "escalate" else "failed"
+        record.failure, record.ended = step["failure"], time.time()
+        store.save_stage(record)
+        return {"status": record.status, "failure": {**step["failure"], "stage": key}}
+
+    return await asyncio.to_thread(work)
+
+
+# ── an attempt ────────────────────────────────────────────────────────────────────────────────
+
+
+@DBOS.step(name="open")
+async def open_attempt(run_id: str, name: str, key: str, number: int, how: Json) -> Json | None:
+    """Find or make the attempt's place and session; how it ended where that cannot be."""
+    context = current()
+    run, plan, stage = await asyncio.to_thread(_stage, run_id, name)
+    attempt = Attempt(run=run_id, stage=key, number=number, started=time.time())
+    attempt.model = _models(plan, stage)[how["model"]]
+    try:
+        failure = await asyncio.to_thread(_exhausted, run_id, plan)
+        if failure is None:
+            place = await workplace.opened(
+                _directory(run, plan, name), attempt.title, context.worktrees, stage.worktree
+            )
+            attempt.directory, attempt.base = place.directory, place.base
+            attempt.branch = place.branch
+            await attempts.open_session(attempt, context.pool, run.servers, place)
+    except attempts.LostServer as e:
+        failure = e.failure
+    except workplace.NoWorkplace as e:
+        failure = Failure("aborted", str(e))
+    if failure is not None:
+        attempt.status, attempt.ended = "failed", time.time()
+        attempt.failure = msgspec.to_builtins(failure)
+    await asyncio.to_thread(context.store.save_attempt, attempt)
+    return _ended(attempt, []) if failure is not None else None
+
+
+@DBOS.step(name="answer")
+async def await_answer(run_id: str, name: str, key: str, number: int, how: Json) -> Json:
+    """Send the prompt and wait for what comes of it."""
+    context = current()
+    run, plan, stage = await asyncio.to_thread(_stage, run_id, name)
+    attempt = await asyncio.to_thread(_attempt, run_id, key, number)
+    order = await asyncio.to_thread(_order, run, plan, stage, name, key, attempt, how)
+    outcome = await attempts.carry_out(attempt, order, context.pool, context.store)
+    attempt.text, attempt.value = outcome.text, outcome.value
+    attempt.tokens, attempt.cost = outcome.tokens, outcome.cost
+    attempt.model = outcome.model or attempt.model
+    attempt.waiting = None
+    place = workplace.Workplace(attempt.directory, attempt.base, attempt.branch)
+    attempt.diff = await workplace.changes(place) if attempt.branch else []
+    failure = outcome.failure
+    if failure is not None or not stage.checks:
+        attempt.status = "failed" if failure is not None else "passed"
+        attempt.failure = None if failure is None else msgspec.to_builtins(failure)
+        attempt.ended = time.time()
+    commit = None
+    if failure is None and not stage.checks:
+        commit = await workplace.committed(place, attempt.title)
+    await asyncio.to_thread(context.store.save_attempt, attempt)
+    return {**_ended(attempt, [c.run for c in stage.checks]), "commit": commit}
+
+
+@DBOS.step(name="check")
+async def check(run_id: str, name: str, key: str, number: int) -> Json:
+    """The stage's checks, where the attempt worked."""
+    context = current()
+    _, _, stage = await asyncio.to_thread(_stage, run_id, name)
+    attempt = await asyncio.to_thread(_attempt, run_id, key, number)
+    evidence, failure = await run_checks(
+        stage.checks, attempt.directory, attempt.base, context.environment
+    )
+    attempt.checks = [msgspec.to_builtins(e) for e in evidence]
+    attempt.status = "failed" if failure is not None else "passed"
+    attempt.failure = None if failure is None else msgspec.to_builtins(failure)
+    attempt.ended = time.time()
+    place = workplace.Workplace(attempt.directory, attempt.base, attempt.branch)
+    commit = None if failure is not None else await workplace.committed(place, attempt.title)
+    await asyncio.to_thread(context.store.save_attempt, attempt)
+    return {**_ended(attempt, []), "commit": commit}
+
+
+@DBOS.step(name="give_up")
+async def give_up(run_id: str, key: str, numbers: list[int]) -> None:
+    """End attempts that another one has won against."""
+    context = current()
+    for attempt in await asyncio.to_thread(context.store.attempts, run_id, key):
+        if attempt.number in numbers and attempt.status == "running" and attempt.session:
+            client = context.pool.server(attempt.server).client
+            try:
+                await client.session.abort(attempt.session, directory=attempt.directory)
+            except ClientError:
+                pass  # its own deadline ends it
+
+
+def _ended(attempt: Attempt, checks: list[str]) -> Json:
+    return {
+        "status": "passed" if attempt.failure is None else "failed",
+        "failure": attempt.failure,
+        "number": attempt.number,
+        "winner": attempt.number,
+        "checks": checks,
+    }
+
+
+# ── what a stage is told ──────────────────────────────────────────────────────────────────────
+
+
+def _stage(run_id: str, name: str) -> tuple[Run, Plan, Stage]:
+    run = current().store.run(run_id)
+    plan = msgspec.convert(run.plan, Plan)
+    return run, plan, plan.stages[name]
+
+
+def _attempt(run_id: str, key: str, number: int) -> Attempt:
+    found = current().store.attempts(run_id, key)
+    return next(a for a in found if a.number == number)
+
+
+def _models(plan: Plan, stage: Stage) -> list[str | None]:
+    """The one asked for, then those to fall back to."""
+    return [stage.model or plan.model, *(stage.fallback or plan.fallback)]
+
+
+def _artifacts(run_id: str, plan: Plan, name: str) -> dict[str, Json]:
+    """Those of the stages that this one needs, directly or not."""
+    wanted, found = list(plan.stages[name].needs), set[str]()
+    while wanted:
+        need = wanted.pop()
+        if need not in found:
+            found.add(need)
+            wanted += plan.stages[need].needs
+    stages = current().store.stages(run_id)
+    return {k: stages[k].artifact or {} for k in plan.stages if k in found and k in stages}
+
+
+def _directory(run: Run, plan: Plan, name: str) -> str:
+    """Where a stage works: where the nearest stage it needs left its work, else the run's."""
+    stages = current().store.stages(run.id)
+    for need in reversed(plan.stages[name].needs):
+        artifact = stages[need].artifact if need in stages else None
+        if artifact and artifact.get("commit") and artifact.get("directory"):
+            return str(artifact["directory"])
+    return run.directory
+
+
+def _order(
+    run: Run, plan: Plan, stage: Stage, name: str, key: str, attempt: Attempt, how: Json
+) -> attempts.Order:
+    record = current().store.stages(run.id)[key]
+    artifacts = _artifacts(run.id, plan, name)
+    if how["summaries"]:
+        artifacts = {k: _shortened(a) for k, a in artifacts.items()}
+    prompt = render(stage.prompt, run.inputs, artifacts, record.item)
+    if how["stricter"] or stage.contract is not None:
+        prompt += "\n\n" + instructions(stage.contract or {}, how["stricter"])
+    limits = _left(run.id, key, plan, stage)
+    return attempts.Order(
+        prompt=prompt,
+        agent=stage.agent or plan.agent,
+        model=attempt.model,
+        system=stage.system,
+        tools=stage.tools,
+        contract=stage.contract,
+        timeout=min(stage.timeout, limits.seconds or stage.timeout),
+        limits=limits,
+        asks=stage.asks or plan.asks,
+    )
+
+
+def _shortened(artifact: Json) -> Json:
+    short = str(artifact.get("summary", ""))[:SHORT_SUMMARY]
+    return {**artifact, "summary": short, "text": short}
+
+
+def _summary(stage: Stage, attempt: Attempt) -> str:
+    if stage.summary is not None:
+        artifact = {"text": attempt.text, "value": attempt.value, "summary": ""}
+        return render(stage.summary, {}, {"this": artifact})[:SUMMARY_LIMIT]
+    return attempt.text[:SUMMARY_LIMIT]
+
+
+# ── what may still be spent ───────────────────────────────────────────────────────────────────
+
+
+def _left(run_id: str, key: str, plan: Plan, stage: Stage) -> Limits:
+    """The tightest of what the run, the stage and the attempt may spend, less what was spent."""
+    done = current().store.attempts(run_id)
+    of_stage = [a for a in done if a.stage == key]
+    scopes = [(plan.budget, done), (stage.budget, of_stage), (stage.attempt_budget, [])]
+    tokens: list[int] = []
+    costs: list[float] = []
+    seconds: list[float] = []
+    for limits, before in scopes:
+        if limits is None:
+            continue
+        if limits.tokens is not None:
+            tokens.append(limits.tokens - sum(attempts.counted(a.tokens or {}) for a in before))
+        if limits.cost is not None:
+            costs.append(limits.cost - sum(a.cost for a in before))
+        if limits.seconds is not None:
+            began = min((a.started for a in before), default=time.time())
+            seconds.append(limits.seconds - (time.time() - began))
+    return Limits(
+        tokens=max(1, min(tokens)) if tokens else None,
+        cost=max(0.0, min(costs)) if costs else None,
+        seconds=max(1.0, min(seconds)) if seconds else None,
+    )
+
+
+def _exhausted(run_id: str, plan: Plan) -> Failure | None:
+    """Whether the run has nothing left for another attempt."""
+    if plan.budget is None:
+        return None
+    done = current().store.attempts(run_id)
+    if not done:
+        return None
+    tokens: Json = {}
+    for attempt in done:
+        tokens = attempts.added(tokens, attempt.tokens or {})
+    cost = sum(a.cost for a in done)
+    limits = plan.budget
+    if limits.seconds is not None and time.time() - done[0].started >= limits.seconds:
+        return Failure("budget_exceeded", f"the run has used its {limits.seconds:.0f} s")
+    return attempts.over(limits, tokens, cost)

@@ -1,0 +1,227 @@
+"""The control plane in a process: DBOS started, runs given to it, dead workers' runs taken over.
+
+Its state is a database: SQLite in Ostler's data folder, or PostgreSQL by URL for many workers on
+many machines.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ostler.client import ClientError
+from ostler.control.context import Context, use
+from ostler.control.plan import Plan
+from ostler.control.pool import Pool
+from ostler.control.store import OVER, RUNNING, ControlStore, Run
+from ostler.schema.base import JsonObject
+from ostler.schema.errors import OstlerError
+
+log = logging.getLogger(__name__)
+
+QUEUE = "ostler-runs"
+BEAT_SECONDS = 3.0
+DEAD_SECONDS = 15.0
+"""A worker that has not been heard of for so long is dead; its runs are taken over."""
+FILE = "control.sqlite"
+VERSION = "1"
+"""Of the workflows' shape: workers of another version leave each other's runs alone."""
+
+
+class ControlError(OstlerError):
+    """What was asked of the control plane cannot be; the message says why."""
+
+
+def database_url(data: str, named: str | None) -> str:
+    """``named``, else the file in the data folder."""
+    if not named:
+        return f"sqlite:///{os.path.join(data, FILE)}"
+    if named.startswith(("postgres://", "postgresql://")):
+        return "postgresql+psycopg://" + named.split("://", 1)[1]
+    return named
+
+
+class ControlPlane:
+    """``concurrency``: runs that this process carries out at a time from the queue; 0 takes none.
+    Use as a context manager."""
+
+    def __init__(
+        self,
+        url: str,
+        data: str,
+        environment: Mapping[str, str],
+        concurrency: int = 0,
+        takes_over: bool = False,
+    ) -> None:
+        self.context = Context(url, data, environment)
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._url, self._concurrency, self._takes_over = url, concurrency, takes_over
+        self._beating: asyncio.Task[None] | None = None
+
+    @property
+    def store(self) -> ControlStore:
+        return self.context.store
+
+    async def __aenter__(self) -> "ControlPlane":
+        await asyncio.to_thread(self._beat)
+        from dbos import DBOS
+
+        from ostler.control import flow  # noqa: F401 -- registers the workflows
+
+        config: Any = {
+            "name": "ostler",
+            "system_database_url": self._url,
+            "executor_id": self.id,
+            "application_version": VERSION,
+            "log_level": "ERROR",
+            "enable_otlp": False,
+        }
+        use(self.context)
+        DBOS(config=config)
+        DBOS.listen_queues([QUEUE] if self._concurrency else [])
+        await asyncio.to_thread(DBOS.launch)
+        if self._concurrency:
+            await DBOS.register_queue_async(
+                QUEUE,
+                worker_concurrency=self._concurrency,
+                polling_interval_sec=0.2,
+                on_conflict="always_update",
+            )
+        self._beating = asyncio.create_task(self._live())
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        from dbos import DBOS
+
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        await asyncio.to_thread(self.store.leave, self.id)
+        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=0)
+        await self.context.close()
+        use(None)
+
+    # ── workers ──────────────────────────────────────────────────────────────────────────────
+
+    def _beat(self) -> None:
+        about = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid()}
+        self.store.beat(self.id, about)
+
+    async def _live(self) -> None:
+        """Say that this worker lives, and look for those that do not."""
+        while True:
+            await asyncio.to_thread(self._beat)
+            if self._takes_over:
+                await self.take_over()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def take_over(self) -> list[str]:
+        """Put the runs of dead workers back into the queue; the workers."""
+        from dbos import DBOS
+
+        dead = await asyncio.to_thread(self._bury)
+        if dead:
+            log.info("taking over from %s", ", ".join(dead))
+            # What DBOS's own service does for those who use it; there is no public name for it.
+            await asyncio.to_thread(DBOS._recover_pending_workflows, dead)
+        return dead
+
+    def _bury(self) -> list[str]:
+        for worker in self.store.workers():
+            if worker.get("host") == socket.gethostname() and not _is_alive(int(worker["pid"])):
+                self.store.leave(str(worker["id"]))
+        return self.store.bury(DEAD_SECONDS)
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────
+
+    async def add(
+        self,
+        plan: Plan,
+        inputs: JsonObject,
+        directory: str,
+        servers: Sequence[str],
+        attended: bool,
+    ) -> Run:
+        run = Run(
+            id=f"run-{secrets.token_hex(4)}",
+            name=plan.name,
+            plan=msgspec.to_builtins(plan),
+            inputs=inputs,
+            directory=directory,
+            servers=list(servers),
+            created=time.time(),
+            attended=attended,
+        )
+        await asyncio.to_thread(self.store.add_run, run)
+        return run
+
+    async def start(self, run: Run, queued: bool = False) -> None:
+        """Carry a run out here, or give it to whoever takes from the queue."""
+        from dbos import DBOS, SetWorkflowID
+
+        from ostler.control.flow import run_flow, workflow_id
+
+        with SetWorkflowID(workflow_id(run)):
+            if queued:
+                await DBOS.enqueue_workflow_async(QUEUE, run_flow, run.id, run.generation)
+            else:
+                await DBOS.start_workflow_async(run_flow, run.id, run.generation)
+
+    async def restart(self, run: Run, stage: str | None, queued: bool = False) -> None:
+        """Go on with a run that is over, from a stage or from what has not passed. Raises
+        ControlError."""
+        if run.status not in OVER:
+            raise ControlError(f"{run.id} is {run.status}: it needs no restart")
+        plan = msgspec.convert(run.plan, Plan)
+        if stage is not None:
+            if stage not in plan.stages:
+                names = ", ".join(plan.stages)
+                raise ControlError(f"{run.id} has no stage {stage}; its stages are {names}")
+            await asyncio.to_thread(self._forget, run, plan, stage)
+        run.generation += 1
+        run.status, run.ended, run.failure = "queued", None, None
+        await asyncio.to_thread(self.store.save_run, run)
+        await self.start(run, queued)
+
+    def _forget(self, run: Run, plan: Plan, stage: str) -> None:
+        """A stage and all that need it count as not done."""
+        gone = {stage}
+        while more := {n for n, s in plan.stages.items() if gone & set(s.needs)} - gone:
+            gone |= more
+        known = self.store.stages(run.id)
+        keys = [key for key, record in known.items() if record.name in gone]
+        self.store.remove_stages(run.id, keys)
+
+
+async def end_run(store: ControlStore, pool: Pool, run: Run, status: str) -> str:
+    """Cancel or pause: nothing new begins, what goes on is aborted when cancelled. Who carries the
+    run out sees it by itself. Its id."""
+    if run.status not in RUNNING:
+        raise ControlError(f"{run.id} is {run.status}")
+    run.status = status
+    await asyncio.to_thread(store.save_run, run)
+    if status == "cancelled":
+        for attempt in await asyncio.to_thread(store.attempts, run.id):
+            if attempt.status == "running" and attempt.session:
+                client = pool.server(attempt.server).client
+                try:
+                    await client.session.abort(attempt.session, directory=attempt.directory)
+                except ClientError as e:
+                    log.warning("%s: %s", attempt.title, e)
+    return run.id
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
