@@ -13,13 +13,18 @@ TITLE = "opencode.json"
 @cache
 def config_schema() -> dict[str, Any]:
     """Draft 2020-12. Unknown keys pass, as they do when a file is read; ``null`` is no value."""
-    (root,), components = msgspec.json.schema_components((Config,), ref_template="#/$defs/{name}")
+    return schema_of(Config, TITLE)
+
+
+def schema_of(kind: Any, title: str) -> dict[str, Any]:
+    """Draft 2020-12, of a struct that is written by hand in a file."""
+    (root,), components = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
     definitions = {name: _clean(part) for name, part in components.items()}
     name = root["$ref"].rpartition("/")[2]
     top = definitions.pop(name)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": TITLE,
+        "title": title,
         **{key: value for key, value in top.items() if key != "title"},
         "$defs": definitions,
     }

@@ -4,7 +4,7 @@ expected, and warnings for keys nobody knows."""
 import difflib
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, get_args, get_origin
 
@@ -39,11 +39,7 @@ def check(
 ) -> None:
     """Raises ConfigInvalidError when ``raw`` is not of a ``kind``. ``text`` is what it was parsed
     from, for line numbers, or ``places`` has them."""
-    issues: list[Issue] = []
-    try:
-        msgspec.convert(raw, kind)
-    except msgspec.ValidationError:
-        issues = list(_issues(raw, kind, ()))
+    issues = shape_issues(raw, kind)
     issues += _nulls(raw, kind, ()) if _holds_null(raw) else ()
     if kind is Config and not issues:
         issues = [*_server_issues(raw.get("mcp")), *_lsp_issues(raw)]
@@ -54,6 +50,22 @@ def check(
 def _lsp_issues(raw: dict[str, Any]) -> Iterator["Issue"]:
     for name, key in lsp.missing(raw):
         yield Issue(f'A language server that is not built in needs "{key}"', ("lsp", name))
+
+
+def shape_issues(raw: Any, kind: Any) -> list[Issue]:
+    """The deepest places at which ``raw`` is not of a ``kind``; none when it is."""
+    return list(_issues(raw, kind, ()))
+
+
+def unknown_paths(raw: Any, kind: Any) -> list[tuple[Path, list[str]]]:
+    """Each key that a ``kind`` does not have, with the names that it has there."""
+    return list(_unknown(raw, kind, ()))
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that somebody who wrote ``name`` may have meant."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
 def known_only(value: Any, hint: Any) -> Any:
@@ -82,14 +94,14 @@ def convert(raw: dict[str, Any]) -> Config:
 
 def unknown_keys(raw: Any, file: str, text: str | None = None) -> list[Warning_]:
     """A warning for each key that has no meaning, with the nearest one that has."""
-    found = list(_unknown(raw, Config, ()))
+    found = unknown_paths(raw, Config)
     if not found:
         return []
     positions = locate(text, file) if text is not None else {}
     warnings = []
     for path, known in found:
-        near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
+        near = closest(str(path[-1]), known)
+        hint = f'; did you mean "{near}"?' if near else ""
         where = positions.get(path)
         message = f"unknown key {dotted(path)}{hint}"
         warnings.append(Warning_(file, where.line if where else 0, message))
