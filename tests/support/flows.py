@@ -25,9 +25,12 @@ class Flows:
     def __init__(self, plane: ControlPlane, directory: str, url: str) -> None:
         self.plane, self.directory, self.url = plane, directory, url
 
-    async def start(self, inputs: Mapping[str, Any] | None = None, **plan: Any) -> Run:
+    async def add(self, inputs: Mapping[str, Any] | None = None, **plan: Any) -> Run:
         wanted = msgspec.convert({"name": "test", **plan}, Plan)
-        run = await self.plane.add(wanted, dict(inputs or {}), self.directory, [self.url], False)
+        return await self.plane.add(wanted, dict(inputs or {}), self.directory, [self.url], False)
+
+    async def start(self, inputs: Mapping[str, Any] | None = None, **plan: Any) -> Run:
+        run = await self.add(inputs, **plan)
         await self.plane.start(run)
         return run
 

@@ -91,10 +91,10 @@ class _Wanted:
 
 async def _run(wanted: _Wanted) -> int:
     from ostler.cli.flow_server import served
-    from ostler.control.plan_file import inputs_of, read_plan
+    from ostler.control.plan_file import read_plan, resolve_inputs
 
-    plan = read_plan(wanted.file)
-    inputs = inputs_of(plan, wanted.inputs)
+    plan = read_plan(str(wanted.file))
+    inputs = resolve_inputs(plan, dict(_named(text) for text in wanted.inputs))
     directory = os.path.abspath(plan.directory or wanted.directory)
     urls = wanted.servers or plan.servers
     if wanted.detach and not urls:
@@ -143,7 +143,7 @@ def preflight(
         from ostler.cli.flow_server import served
         from ostler.control.plan_file import read_plan
 
-        plan = read_plan(file)
+        plan = read_plan(str(file))
         place = os.path.abspath(plan.directory or directory or os.getcwd())
         async with served(server or plan.servers, place) as servers, _plane("") as plane:
             await _preflight(plane, plan, servers, place, attended)
@@ -227,8 +227,9 @@ async def _answer(attempt: Any, reply: str) -> None:
         if asked["kind"] == "question":
             answers = [[reply] for _ in asked["questions"]]
             await client.question.reply(asked["id"], answers=answers, directory=attempt.directory)
-        elif reply == "once" or reply == "always" or reply == "reject":
-            await client.permission.reply(asked["id"], reply=reply, directory=attempt.directory)
+        elif reply in ("once", "always", "reject"):
+            given: Any = reply
+            await client.permission.reply(asked["id"], reply=given, directory=attempt.directory)
         else:
             raise _usage(f"{reply}: a permission is answered once, always or reject")
 
@@ -357,12 +358,19 @@ async def _work(database: str, concurrency: int) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a flow file, for editors."""
-    from ostler.control.plan_file import flow_schema
+    from ostler.control.plan_file import write_schema
 
-    _print_json(flow_schema())
+    print(write_schema(), end="")
 
 
 # ── what the commands share ───────────────────────────────────────────────────────────────────
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise _usage(f"--input {text}: expected name=value")
+    return name, value
 
 
 def _usage(message: str) -> Exception:

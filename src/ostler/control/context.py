@@ -1,5 +1,6 @@
 """What the steps of a flow work with in this process: set when the control plane starts."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 
@@ -12,13 +13,25 @@ class Context:
 
     def __init__(self, url: str, data: str, environment: Mapping[str, str]) -> None:
         self.store = ControlStore(url)
-        self.pool = Pool()
+        self._pools: dict[asyncio.AbstractEventLoop, Pool] = {}
         self.worktrees = os.path.join(data, "flows")
         self.environment = dict(environment)
 
+    @property
+    def pool(self) -> Pool:
+        """The running event loop's: connections belong to one, and DBOS carries out what comes from
+        a queue in one of its own."""
+        return self._pools.setdefault(asyncio.get_running_loop(), Pool())
+
     async def close(self) -> None:
-        await self.pool.close()
-        self.store.close()
+        """While DBOS's event loop still runs."""
+        here = asyncio.get_running_loop()
+        for loop, pool in self._pools.items():
+            if loop is here:
+                await pool.close()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pool.close(), loop))
+        self._pools.clear()
 
 
 _current: Context | None = None

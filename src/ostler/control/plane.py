@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -103,8 +104,11 @@ class ControlPlane:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
         await asyncio.to_thread(self.store.leave, self.id)
-        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=0)
         await self.context.close()
+        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=0)
+        # DBOS puts its own thread pool into the event loop, and shuts it down.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+        self.store.close()
         use(None)
 
     # ── workers ──────────────────────────────────────────────────────────────────────────────
