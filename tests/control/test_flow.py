@@ -156,6 +156,19 @@ async def test_what_is_asked_is_answered_by_a_reviewer(tmp_path: Path, allow: bo
         assert "touch made" in asked(ostler)[1]
 
 
+async def test_a_question_is_answered_by_a_reviewer(tmp_path: Path) -> None:
+    question = {"question": "Which?", "header": "W", "options": [{"label": "A", "description": ""}]}
+    script = [
+        tool("question", questions=[question]),
+        text('{"answers": [["A"]]}'),
+        text("A it is"),
+    ]
+    async with working(tmp_path, script) as (flows, _):
+        asks = {"questions": "reviewer", "reviewer": "test/m1"}
+        run = await flows.run(stages={"one": stage(attempts=1)}, asks=asks)
+        assert flows.attempts(run)[0].text == "A it is"
+
+
 async def test_what_is_asked_is_answered_by_a_person(tmp_path: Path) -> None:
     script = [tool("bash", command="touch made"), text("done")]
     async with working(tmp_path, script, config=ASKING) as (flows, ostler):

@@ -112,17 +112,18 @@ async def _run(wanted: _Wanted) -> int:
 async def _preflight(
     plane: "ControlPlane", plan: Any, servers: list[str], directory: str, attended: bool
 ) -> None:
-    """Raises Stop for a run that would get stuck, before anything is spent."""
-    from ostler.cli.failures import USAGE, Stop
-    from ostler.control.preflight import problems
+    """Raises PreflightError for a run that would get stuck, before anything is spent."""
+    import msgspec
+
+    from ostler.control import preflight
 
     await plane.context.pool.check(servers)
     client = plane.context.pool.server(servers[0]).client
     agents = await client.app.agents(directory=directory)
     providers = await client.config.providers(directory=directory)
-    found = problems(plan, agents, providers, attended=attended)
-    if found:
-        raise Stop("this run would not end by itself:\n  " + "\n  ".join(found), USAGE)
+    preflight.preflight(
+        msgspec.to_builtins(agents), msgspec.to_builtins(providers), plan, attended=attended
+    )
 
 
 @app.command()

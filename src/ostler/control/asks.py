@@ -3,6 +3,7 @@ person, and a deadline."""
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,13 @@ REVIEW: JsonObject = {
     "type": "object",
     "properties": {"allow": {"type": "boolean"}, "reason": {"type": "string"}},
     "required": ["allow"],
+}
+ADVICE: JsonObject = {
+    "type": "object",
+    "properties": {
+        "answers": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}}
+    },
+    "required": ["answers"],
 }
 REVIEWER = (
     "You review what a coding agent asks to do while nobody watches it. Allow what serves its task "
@@ -102,15 +110,40 @@ class Asker:
         return True
 
     async def _replied(self, request: QuestionRequest) -> bool:
-        if self._asks.questions != "reject" and not self._is_late(request.id):
+        late = self._is_late(request.id)
+        if self._asks.questions == "reviewer" and not late and await self._advised(request):
+            return True
+        if self._asks.questions != "reject" and not late:
             return False
         self.refused.append(msgspec.to_builtins(request))
         await self._client.question.reject(request.id, directory=self._directory)
         return True
 
+    async def _advised(self, request: QuestionRequest) -> bool:
+        """Whether the reviewer had an answer to each question."""
+        value = await self._review(
+            msgspec.to_builtins(request.questions),
+            'Answer its questions, in order, as JSON alone: {"answers": [["…"], …]}, each with the '
+            "labels of the options you choose, or words of your own.",
+            ADVICE,
+        )
+        if value is None or len(value["answers"]) != len(request.questions):
+            return False
+        await self._client.question.reply(
+            request.id, answers=value["answers"], directory=self._directory
+        )
+        return True
+
     async def _reviewed(self, request: JsonObject) -> Reply | None:
         """What the reviewer says; None: it said nothing that can be used, so a person is asked."""
-        assert self._asks.reviewer is not None
+        how = 'Answer with JSON alone: {"allow": true or false, "reason": "…"}'
+        value = await self._review(request, how, REVIEW)
+        return None if value is None else ("once" if value["allow"] else "reject")
+
+    async def _review(self, request: Any, how: str, contract: JsonObject) -> Any:
+        """The reviewer's value; None: it said nothing that can be used."""
+        if self._asks.reviewer is None:
+            return None
         said = msgspec.json.encode(request).decode()
         session = await self._client.session.create(
             title="review", directory=self._directory, permission=DENY_ALL
@@ -118,15 +151,14 @@ class Asker:
         try:
             answer = await self._client.prompt(
                 session.id,
-                f"The agent's task:\n{self._task}\n\nWhat it asks for:\n{said}\n\n"
-                'Answer with JSON alone: {"allow": true or false, "reason": "…"}',
+                f"The agent's task:\n{self._task}\n\nWhat it asks for:\n{said}\n\n{how}",
                 model=self._asks.reviewer,
                 system=REVIEWER,
                 deadline=REVIEW_SECONDS,
                 directory=self._directory,
             )
-            value, failure = checked(text_of(answer), None, REVIEW)
-            return None if failure else ("once" if value["allow"] else "reject")
+            value, failure = checked(text_of(answer), None, contract)
+            return None if failure else value
         except ClientError:
             return None
         finally:

@@ -4,6 +4,7 @@ Every part can be done again after a crash: the session is found by its title, t
 and what the server did meanwhile is read, not asked for anew.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -19,11 +20,10 @@ from ostler.control.plan import Asks, Limits
 from ostler.control.pool import Pool, Server
 from ostler.control.store import Attempt, ControlStore
 from ostler.control.watch import Watched
-from ostler.control.workplace import Workplace
 from ostler.schema.base import JsonObject
 from ostler.schema.message import AssistantMessage, MessageWithParts
 from ostler.schema.part import ToolPart
-from ostler.schema.session import SessionStatus, StatusBusy, StatusRetry
+from ostler.schema.session import Session, SessionStatus, StatusBusy, StatusRetry
 
 POLL_SECONDS = 10.0
 """How often a session is looked at although nothing was heard of it."""
@@ -31,6 +31,8 @@ NOTHING_SECONDS = 20.0
 """How long an idle session may have no answer, or an unfinished one."""
 RETRY_SECONDS = 60.0
 """How long a server may try a provider again by itself before the playbook takes over."""
+FIRST_SECONDS = 1.0
+"""How long something is waited for to happen before the first look."""
 CALL_SECONDS = 30.0
 UNREACHABLE_SECONDS = 60.0
 """How long a server may be away while it is waited for."""
@@ -69,24 +71,28 @@ class LostServer(Exception):
         self.failure = failure
 
 
-async def open_session(attempt: Attempt, pool: Pool, servers: list[str], place: Workplace) -> None:
-    """Find or make the attempt's session, on a server that is well; noted on the attempt. Raises
-    LostServer."""
+async def open_session(attempt: Attempt, pool: Pool, servers: list[str], again: bool) -> None:
+    """Make the attempt's session, on a server that is well; noted on the attempt. ``again``: it may
+    have been made before. Raises LostServer."""
     server = pool.pick([attempt.server] if attempt.server else servers)
     try:
-        found = await server.client.session.list(
-            search=attempt.title, directory=place.directory, deadline=CALL_SECONDS
-        )
-        session = next((s for s in found if s.title == attempt.title), None)
+        session = await _found(attempt, server) if again else None
         if session is None:
             session = await server.client.session.create(
-                title=attempt.title, directory=place.directory, deadline=CALL_SECONDS
+                title=attempt.title, directory=attempt.directory, deadline=CALL_SECONDS
             )
     except ClientError as e:
         server.fell()
         raise LostServer(_failure_of_call(e, server.url)) from None
     attempt.server, attempt.session = server.url, session.id
     attempt.prompt = ids.new("msg")
+
+
+async def _found(attempt: Attempt, server: Server) -> Session | None:
+    found = await server.client.session.list(
+        search=attempt.title, directory=attempt.directory, deadline=CALL_SECONDS
+    )
+    return next((s for s in found if s.title == attempt.title), None)
 
 
 async def carry_out(attempt: Attempt, order: Order, pool: Pool, store: ControlStore) -> Outcome:
@@ -113,13 +119,15 @@ class _Following:
         self._quiet_since: float | None = None
         self._retry_since: float | None = None
         self._away_since: float | None = None
+        self._seen: list[MessageWithParts] = []
         self._asker = Asker(
             self._client, attempt.directory, order.asks, order.prompt, self._show_waiting
         )
 
     async def run(self) -> Outcome:
         watched = self._server.hub.watch(self._attempt.session)
-        await self._send_once()
+        if await self._send_once():
+            await watched.wait(FIRST_SECONDS)
         while True:
             try:
                 verdict = await self._look(watched)
@@ -136,13 +144,14 @@ class _Following:
                 return await self._ended(wait)
             await watched.wait(wait)
 
-    async def _send_once(self) -> None:
-        """Raises ClientError. A prompt that may have been sent before is looked for first."""
+    async def _send_once(self) -> bool:
+        """Whether it was sent now: one that may have been sent before is looked for first. Raises
+        ClientError."""
         attempt, order = self._attempt, self._order
         if attempt.seen_sent and await self._is_there():
-            return
+            return False
         attempt.seen_sent = True
-        self._store.save_attempt(attempt)
+        await asyncio.to_thread(self._store.save_attempt, attempt)
         provider, _, model = (order.model or "").partition("/")
         await self._client.session.prompt_async(
             attempt.session,
@@ -155,6 +164,7 @@ class _Following:
             directory=self._directory,
             deadline=CALL_SECONDS,
         )
+        return True
 
     async def _is_there(self) -> bool:
         messages = await self._messages()
@@ -176,8 +186,8 @@ class _Following:
         if isinstance(status, StatusRetry):
             return self._retrying(status)
         self._retry_since = None
-        messages = await self._messages() if kind == "idle" else []
-        seen = Seen(kind, messages, watched.error)
+        self._seen = await self._messages() if kind == "idle" else []
+        seen = Seen(kind, self._seen, watched.error)
         return judge(seen, self._attempt.prompt, self._order.contract)
 
     def _retrying(self, status: StatusRetry) -> Failure | Waiting:
@@ -210,7 +220,7 @@ class _Following:
                 return _unanswered(asked)
             message = f"not done within {self._order.timeout:.0f} s"
             return Failure("timeout", message, {"session": self._attempt.session})
-        status = self._store.status(self._attempt.run)
+        status = await asyncio.to_thread(self._store.status, self._attempt.run)
         if status == "cancelled":
             return Failure("aborted", "the run was cancelled")
         wait = min(POLL_SECONDS, self._ends - now)
@@ -277,7 +287,7 @@ class _Following:
     async def _spent(self) -> tuple[JsonObject, float, str | None]:
         """Of the session and its subagents."""
         try:
-            messages = await self._messages()
+            messages = self._seen or await self._messages()
             tokens, cost, model = spent(messages)
             if any(isinstance(p, ToolPart) and p.tool == "task" for m in messages for p in m.parts):
                 for child in (await self._sessions())[1:]:

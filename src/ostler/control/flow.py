@@ -59,8 +59,9 @@ async def run_flow(run_id: str, generation: int) -> str:
     left = [name for name in plan.stages if name not in passed]
     running: dict[str, Any] = {}
     failed: Json | None = None
+    goes_on: bool = state["goes_on"]
     while True:
-        if failed is None and await may_go_on(run_id):
+        if failed is None and goes_on:
             for name in [n for n in left if needs[n] <= set(passed)]:
                 left.remove(name)
                 with SetWorkflowID(f"{run_id}.{generation}.{name}"):
@@ -69,6 +70,7 @@ async def run_flow(run_id: str, generation: int) -> str:
             break
         name = await _first(running)
         result = await _result_of(running.pop(name))
+        goes_on = result.get("goes_on", True)
         if result["status"] == "passed":
             passed[name] = result["artifact"]
         else:
@@ -109,13 +111,8 @@ def _begin(run_id: str) -> Json:
         run.status, run.ended, run.failure = "running", None, None
         store.save_run(run)
     done = {k: s.artifact for k, s in store.stages(run_id).items() if s.status == "passed"}
-    return {"plan": run.plan, "passed": {k: v for k, v in done.items() if k in run.plan["stages"]}}
-
-
-@DBOS.step(name="may_go_on")
-async def may_go_on(run_id: str) -> bool:
-    """Whether nobody has cancelled or paused the run."""
-    return await asyncio.to_thread(current().store.status, run_id) in RUNNING
+    passed = {k: v for k, v in done.items() if k in run.plan["stages"]}
+    return {"plan": run.plan, "passed": passed, "goes_on": run.status in RUNNING}
 
 
 @DBOS.step(name="finish")
@@ -139,11 +136,11 @@ async def finish(run_id: str, failed: Json | None) -> str:
 @DBOS.workflow(name="ostler.stage")
 async def run_stage(run_id: str, name: str) -> Json:
     """``{status: passed, artifact}``, or ``{status: failed | escalated | …, failure}``."""
-    items = await fan_out(run_id, name)
-    if items is None:
-        return await _item(run_id, name, name, None)
+    first = await prepare(run_id, name, name, None, True)
+    if first["items"] is None:
+        return await _tries(run_id, name, name, first)
     handles = []
-    for index, item in enumerate(items):
+    for index, item in enumerate(first["items"]):
         key = f"{name}[{index}]"
         with SetWorkflowID(f"{DBOS.workflow_id}[{index}]"):
             handles.append(await DBOS.start_workflow_async(run_item, run_id, name, key, item))
@@ -151,16 +148,30 @@ async def run_stage(run_id: str, name: str) -> Json:
     return await gather(run_id, name, results)
 
 
-@DBOS.step(name="fan_out")
-async def fan_out(run_id: str, name: str) -> list[Any] | None:
-    """The items of a stage that is carried out for each of a list."""
+@DBOS.workflow(name="ostler.item")
+async def run_item(run_id: str, name: str, key: str, item: Any) -> Json:
+    return await _tries(run_id, name, key, await prepare(run_id, name, key, item, False))
 
-    def work() -> list[Any] | None:
+
+@DBOS.step(name="prepare")
+async def prepare(run_id: str, name: str, key: str, item: Any, whole: bool) -> Json:
+    """``items`` of a stage that is carried out for each of a list (asked of the ``whole`` stage);
+    the ``number`` of its first attempt, those of an earlier start of the run keep theirs; the
+    ``count`` of attempts side by side."""
+
+    def work() -> Json:
+        store = current().store
         run, plan, stage = _stage(run_id, name)
-        if stage.for_each is None:
-            return None
-        known = _artifacts(run_id, plan, name)
-        return render_list(stage.for_each, run.inputs, known, stage=name)
+        items = None
+        if whole and stage.for_each is not None:
+            known = _artifacts(run_id, plan, name)
+            items = render_list(stage.for_each, run.inputs, known, stage=name)
+        record = StageRecord(run=run_id, key=key, name=name, item=item, started=time.time())
+        record.status = "running"
+        store.save_stage(record)
+        before = store.attempts(run_id, key) if run.generation else []
+        number = max((a.number for a in before), default=0) + 1
+        return {"items": items, "number": number, "count": stage.best_of}
 
     return await asyncio.to_thread(work)
 
@@ -185,41 +196,40 @@ async def gather(run_id: str, name: str, results: list[Json]) -> Json:
             "directory": artifacts[0]["directory"] if artifacts else None,
         }
         current().store.save_stage(record)
-        return {"status": "passed", "artifact": record.artifact}
+        return _passed(run_id, record)
 
     return await asyncio.to_thread(work)
 
 
-@DBOS.workflow(name="ostler.item")
-async def run_item(run_id: str, name: str, key: str, item: Any) -> Json:
-    return await _item(run_id, name, key, item)
-
-
-async def _item(run_id: str, name: str, key: str, item: Any) -> Json:
-    """Attempts at a stage, for one item of it, until one passes or the playbook ends it."""
-    failures: list[Failure] = []
-    number = await first_number(run_id, name, key, item)
-    model, step = 0, Step("retry", Failure("aborted", ""))
+async def _tries(run_id: str, name: str, key: str, first: Json) -> Json:
+    """Attempts at a stage, or at one item of it, until one passes or the playbook ends it."""
+    failures: list[Json] = []
+    number, count, model = first["number"], first["count"], 0
+    step = Step("retry", Failure("aborted", ""))
     while True:
-        outcome = await _tried(run_id, name, key, number, model, step)
+        how = {"model": model, "stricter": step.stricter, "summaries": step.summaries}
+        if count == 1:
+            outcome = await attempt_once(run_id, name, key, number, how, True)
+        else:
+            outcome = await _side_by_side(run_id, name, key, number, how, count)
         if outcome["status"] == "passed":
-            return await stage_passed(run_id, name, key, outcome)
-        failures.append(msgspec.convert(outcome["failure"], Failure))
-        step = await next_step(run_id, name, [msgspec.to_builtins(f) for f in failures], model)
+            return outcome
+        failures.append(outcome["failure"])
+        step = await next_step(run_id, name, key, failures, model)
         if step.action != "retry":
-            return await stage_failed(run_id, key, msgspec.to_builtins(step))
+            status = "escalated" if step.action == "escalate" else "failed"
+            failure = {**msgspec.to_builtins(step.failure), "stage": key}
+            return {"status": status, "failure": failure}
         if step.pause:
             await DBOS.sleep_async(step.pause)
         model += step.next_model
-        number = outcome["number"] + 1
+        number += count
 
 
-async def _tried(run_id: str, name: str, key: str, number: int, model: int, step: Step) -> Json:
-    """One attempt, or as many side by side as the stage asks for: the first that passes counts."""
-    how = {"model": model, "stricter": step.stricter, "summaries": step.summaries}
-    count = await how_many(run_id, name)
-    if count == 1:
-        return await _attempted(run_id, name, key, number, how)
+async def _side_by_side(
+    run_id: str, name: str, key: str, number: int, how: Json, count: int
+) -> Json:
+    """Several attempts at once: the first that passes counts."""
     handles: dict[str, Any] = {}
     for offset in range(count):
         with SetWorkflowID(f"{DBOS.workflow_id}.a{number + offset}"):
@@ -229,200 +239,155 @@ async def _tried(run_id: str, name: str, key: str, number: int, model: int, step
     last: Json = {}
     while handles:
         first = await _first(handles)
-        last = await handles.pop(first).get_result()
+        last = await _result_of(handles.pop(first))
         if last["status"] == "passed":
-            await give_up(run_id, key, [number + int(o) for o in handles])
+            others = [number + int(offset) for offset in handles]
+            result = await settle(run_id, name, key, last["number"], others)
             for handle in handles.values():
-                await handle.get_result()
-            break
-    return {**last, "number": number + count - 1}
+                await _result_of(handle)
+            return result
+    return last
 
 
 @DBOS.workflow(name="ostler.attempt")
 async def one_of_several(run_id: str, name: str, key: str, number: int, how: Json) -> Json:
-    return await _attempted(run_id, name, key, number, how)
-
-
-async def _attempted(run_id: str, name: str, key: str, number: int, how: Json) -> Json:
-    opened = await open_attempt(run_id, name, key, number, how)
-    if opened is not None:
-        return opened
-    answer = await await_answer(run_id, name, key, number, how)
-    if answer["failure"] is None and answer["checks"]:
-        return await check(run_id, name, key, number)
-    return answer
-
-
-@DBOS.step(name="how_many")
-async def how_many(run_id: str, name: str) -> int:
-    return (await asyncio.to_thread(_stage, run_id, name))[2].best_of
-
-
-@DBOS.step(name="first_number")
-async def first_number(run_id: str, name: str, key: str, item: Any) -> int:
-    """The number of the first attempt: those of an earlier start of the run keep theirs."""
-
-    def work() -> int:
-        store = current().store
-        before = store.attempts(run_id, key)
-        record = StageRecord(run=run_id, key=key, name=name, item=item, started=time.time())
-        record.status = "running"
-        store.save_stage(record)
-        return max((a.number for a in before), default=0) + 1
-
-    return await asyncio.to_thread(work)
+    return await attempt_once(run_id, name, key, number, how, False)
 
 
 @DBOS.step(name="next_step")
-async def next_step(run_id: str, name: str, failures: list[Json], model: int) -> Step:
+async def next_step(run_id: str, name: str, key: str, failures: list[Json], model: int) -> Step:
+    """What the playbook says; where the stage ends by it, that is on record."""
+
     def work() -> Step:
-        status = current().store.status(run_id)
-        if status in ("cancelled", "paused"):
-            return Step("stop", Failure("aborted", f"the run was {status}"))
+        store = current().store
+        status = store.status(run_id)
         _, plan, stage = _stage(run_id, name)
-        failed = [msgspec.convert(f, Failure) for f in failures]
-        return decide(
-            failed,
-            playbook(plan.playbook),
-            attempts=stage.attempts,
-            has_fallback=model < len(_models(plan, stage)) - 1,
-        )
-
-    return await asyncio.to_thread(work)
-
-
-@DBOS.step(name="stage_passed")
-async def stage_passed(run_id: str, name: str, key: str, outcome: Json) -> Json:
-    def work() -> Json:
-        store = current().store
-        attempt = _attempt(run_id, key, outcome["winner"])
-        _, _, stage = _stage(run_id, name)
-        summary = _summary(stage, attempt)
-        artifact = {
-            "summary": summary,
-            "text": attempt.text,
-            "value": attempt.value,
-            "directory": attempt.directory,
-            "commit": outcome.get("commit"),
-            "attempt": attempt.number,
-        }
-        record = store.stages(run_id)[key]
-        record.status, record.artifact, record.ended = "passed", artifact, time.time()
-        store.save_stage(record)
-        return {"status": "passed", "artifact": artifact}
-
-    return await asyncio.to_thread(work)
-
-
-@DBOS.step(name="stage_failed")
-async def stage_failed(run_id: str, key: str, step: Json) -> Json:
-    def work() -> Json:
-        store = current().store
-        record = store.stages(run_id)[key]
-        record.status = "escalated" if step["action"] == "escalate" else "failed"
-        record.failure, record.ended = step["failure"], time.time()
-        store.save_stage(record)
-        return {"status": record.status, "failure": {**step["failure"], "stage": key}}
-
-    return await asyncio.to_thread(work)
-
-
-# ── an attempt ────────────────────────────────────────────────────────────────────────────────
-
-
-@DBOS.step(name="open")
-async def open_attempt(run_id: str, name: str, key: str, number: int, how: Json) -> Json | None:
-    """Find or make the attempt's place and session; how it ended where that cannot be."""
-    context = current()
-    run, plan, stage = await asyncio.to_thread(_stage, run_id, name)
-    attempt = Attempt(run=run_id, stage=key, number=number, started=time.time())
-    attempt.model = _models(plan, stage)[how["model"]]
-    try:
-        failure = await asyncio.to_thread(_exhausted, run_id, plan)
-        if failure is None:
-            place = await workplace.opened(
-                _directory(run, plan, name), attempt.title, context.worktrees, stage.worktree
+        if status in RUNNING:
+            step = decide(
+                [msgspec.convert(failure, Failure) for failure in failures],
+                playbook(plan.playbook),
+                attempts=stage.attempts,
+                has_fallback=model < len(_models(plan, stage)) - 1,
             )
-            attempt.directory, attempt.base = place.directory, place.base
-            attempt.branch = place.branch
-            await attempts.open_session(attempt, context.pool, run.servers, place)
-    except attempts.LostServer as e:
-        failure = e.failure
-    except workplace.NoWorkplace as e:
-        failure = Failure("aborted", str(e))
-    if failure is not None:
-        attempt.status, attempt.ended = "failed", time.time()
-        attempt.failure = msgspec.to_builtins(failure)
-    await asyncio.to_thread(context.store.save_attempt, attempt)
-    return _ended(attempt, []) if failure is not None else None
+        else:
+            step = Step("stop", Failure("aborted", f"the run was {status}"))
+        if step.action != "retry":
+            record = store.stages(run_id)[key]
+            record.status = "escalated" if step.action == "escalate" else "failed"
+            record.failure, record.ended = msgspec.to_builtins(step.failure), time.time()
+            store.save_stage(record)
+        return step
+
+    return await asyncio.to_thread(work)
 
 
-@DBOS.step(name="answer")
-async def await_answer(run_id: str, name: str, key: str, number: int, how: Json) -> Json:
-    """Send the prompt and wait for what comes of it."""
-    context = current()
-    run, plan, stage = await asyncio.to_thread(_stage, run_id, name)
-    attempt = await asyncio.to_thread(_attempt, run_id, key, number)
-    order = await asyncio.to_thread(_order, run, plan, stage, name, key, attempt, how)
-    outcome = await attempts.carry_out(attempt, order, context.pool, context.store)
-    attempt.text, attempt.value = outcome.text, outcome.value
-    attempt.tokens, attempt.cost = outcome.tokens, outcome.cost
-    attempt.model = outcome.model or attempt.model
-    attempt.waiting = None
-    place = workplace.Workplace(attempt.directory, attempt.base, attempt.branch)
-    attempt.diff = await workplace.changes(place) if attempt.branch else []
-    failure = outcome.failure
-    if failure is not None or not stage.checks:
-        attempt.status = "failed" if failure is not None else "passed"
-        attempt.failure = None if failure is None else msgspec.to_builtins(failure)
-        attempt.ended = time.time()
-    commit = None
-    if failure is None and not stage.checks:
-        commit = await workplace.committed(place, attempt.title)
-    await asyncio.to_thread(context.store.save_attempt, attempt)
-    return {**_ended(attempt, [c.run for c in stage.checks]), "commit": commit}
-
-
-@DBOS.step(name="check")
-async def check(run_id: str, name: str, key: str, number: int) -> Json:
-    """The stage's checks, where the attempt worked."""
-    context = current()
-    _, _, stage = await asyncio.to_thread(_stage, run_id, name)
-    attempt = await asyncio.to_thread(_attempt, run_id, key, number)
-    evidence, failure = await run_checks(
-        stage.checks, attempt.directory, attempt.base, context.environment
-    )
-    attempt.checks = [msgspec.to_builtins(e) for e in evidence]
-    attempt.status = "failed" if failure is not None else "passed"
-    attempt.failure = None if failure is None else msgspec.to_builtins(failure)
-    attempt.ended = time.time()
-    place = workplace.Workplace(attempt.directory, attempt.base, attempt.branch)
-    commit = None if failure is not None else await workplace.committed(place, attempt.title)
-    await asyncio.to_thread(context.store.save_attempt, attempt)
-    return {**_ended(attempt, []), "commit": commit}
-
-
-@DBOS.step(name="give_up")
-async def give_up(run_id: str, key: str, numbers: list[int]) -> None:
-    """End attempts that another one has won against."""
+@DBOS.step(name="settle")
+async def settle(run_id: str, name: str, key: str, winner: int, others: list[int]) -> Json:
+    """One of several attempts has won: the others are given up."""
     context = current()
     for attempt in await asyncio.to_thread(context.store.attempts, run_id, key):
-        if attempt.number in numbers and attempt.status == "running" and attempt.session:
+        if attempt.number in others and attempt.status == "running" and attempt.session:
             client = context.pool.server(attempt.server).client
             try:
                 await client.session.abort(attempt.session, directory=attempt.directory)
             except ClientError:
                 pass  # its own deadline ends it
+    return await asyncio.to_thread(_won, run_id, name, _attempt(run_id, key, winner))
 
 
-def _ended(attempt: Attempt, checks: list[str]) -> Json:
-    return {
-        "status": "passed" if attempt.failure is None else "failed",
-        "failure": attempt.failure,
-        "number": attempt.number,
-        "winner": attempt.number,
-        "checks": checks,
+# ── an attempt ────────────────────────────────────────────────────────────────────────────────
+
+
+@DBOS.step(name="attempt")
+async def attempt_once(
+    run_id: str, name: str, key: str, number: int, how: Json, alone: bool
+) -> Json:
+    """One attempt to its end: its place and session found or made, the prompt sent unless that was
+    done, the answer awaited, the checks run. Where it is ``alone``, its success is the stage's."""
+    context = current()
+    run, plan, stage = await asyncio.to_thread(_stage, run_id, name)
+    known = await asyncio.to_thread(context.store.attempt, run_id, key, number)
+    attempt = known or Attempt(run=run_id, stage=key, number=number, started=time.time())
+    attempt.model = _models(plan, stage)[how["model"]]
+    failure = await _opened(run, plan, stage, name, attempt, known is not None)
+    if failure is None:
+        order = await asyncio.to_thread(_order, run, plan, stage, name, key, attempt, how)
+        outcome = await attempts.carry_out(attempt, order, context.pool, context.store)
+        attempt.text, attempt.value = outcome.text, outcome.value
+        attempt.tokens, attempt.cost = outcome.tokens, outcome.cost
+        attempt.model = outcome.model or attempt.model
+        failure = outcome.failure
+    place = workplace.Workplace(attempt.directory, attempt.base, attempt.branch)
+    if attempt.branch:
+        attempt.diff = await workplace.changes(place)
+    if failure is None and stage.checks:
+        evidence, failure = await run_checks(
+            stage.checks, attempt.directory, attempt.base, context.environment
+        )
+        attempt.checks = [msgspec.to_builtins(e) for e in evidence]
+    if failure is None:
+        attempt.commit = await workplace.committed(place, attempt.title)
+    return await asyncio.to_thread(_ended, run_id, name, attempt, failure, alone)
+
+
+async def _opened(
+    run: Run, plan: Plan, stage: Stage, name: str, attempt: Attempt, again: bool
+) -> Failure | None:
+    """Find or make an attempt's place and session; why that cannot be."""
+    context = current()
+    if attempt.session:
+        return None
+    failure = await asyncio.to_thread(_exhausted, run.id, plan)
+    if failure is not None:
+        return failure
+    try:
+        directory = await asyncio.to_thread(_directory, run, plan, name)
+        place = await workplace.opened(directory, attempt.title, context.worktrees, stage.worktree)
+        attempt.directory, attempt.base = place.directory, place.base
+        attempt.branch = place.branch
+        if not again:
+            await asyncio.to_thread(context.store.save_attempt, attempt)
+        await attempts.open_session(attempt, context.pool, run.servers, again)
+    except attempts.LostServer as e:
+        return e.failure
+    except workplace.NoWorkplace as e:
+        return Failure("aborted", str(e))
+    return None
+
+
+def _ended(run_id: str, name: str, attempt: Attempt, failure: Failure | None, alone: bool) -> Json:
+    attempt.status = "passed" if failure is None else "failed"
+    attempt.failure = None if failure is None else msgspec.to_builtins(failure)
+    attempt.ended, attempt.waiting = time.time(), None
+    current().store.save_attempt(attempt)
+    if failure is not None:
+        return {"status": "failed", "failure": attempt.failure, "number": attempt.number}
+    if not alone:
+        return {"status": "passed", "number": attempt.number}
+    return _won(run_id, name, attempt)
+
+
+def _won(run_id: str, name: str, attempt: Attempt) -> Json:
+    """The stage has passed with this attempt."""
+    store = current().store
+    _, _, stage = _stage(run_id, name)
+    record = store.stages(run_id)[attempt.stage]
+    record.status, record.ended = "passed", time.time()
+    record.artifact = {
+        "summary": _summary(stage, attempt),
+        "text": attempt.text,
+        "value": attempt.value,
+        "directory": attempt.directory,
+        "commit": attempt.commit,
+        "attempt": attempt.number,
     }
+    store.save_stage(record)
+    return _passed(run_id, record)
+
+
+def _passed(run_id: str, record: StageRecord) -> Json:
+    goes_on = current().store.status(run_id) in RUNNING
+    return {"status": "passed", "artifact": record.artifact, "goes_on": goes_on}
 
 
 # ── what a stage is told ──────────────────────────────────────────────────────────────────────

@@ -165,17 +165,17 @@ class ControlPlane:
         await asyncio.to_thread(self.store.add_run, run)
         return run
 
-    async def start(self, run: Run, queued: bool = False) -> None:
-        """Carry a run out here, or give it to whoever takes from the queue."""
+    async def start(self, run: Run, queued: bool = False) -> Any:
+        """Carry a run out here, or give it to whoever takes from the queue. DBOS's handle of it:
+        ``await handle.get_result()`` is the run's status at its end."""
         from dbos import DBOS, SetWorkflowID
 
         from ostler.control.flow import run_flow, workflow_id
 
         with SetWorkflowID(workflow_id(run)):
             if queued:
-                await DBOS.enqueue_workflow_async(QUEUE, run_flow, run.id, run.generation)
-            else:
-                await DBOS.start_workflow_async(run_flow, run.id, run.generation)
+                return await DBOS.enqueue_workflow_async(QUEUE, run_flow, run.id, run.generation)
+            return await DBOS.start_workflow_async(run_flow, run.id, run.generation)
 
     async def restart(self, run: Run, stage: str | None, queued: bool = False) -> None:
         """Go on with a run that is over, from a stage or from what has not passed. Raises

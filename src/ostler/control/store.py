@@ -3,7 +3,7 @@ on from. Beside DBOS's own tables, in the same database."""
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import msgspec
@@ -109,6 +109,7 @@ class Attempt(msgspec.Struct, kw_only=True):
     value: Any = None
     checks: list[JsonObject] = []
     diff: list[JsonObject] = []
+    commit: str | None = None
     tokens: JsonObject | None = None
     cost: float = 0.0
     waiting: JsonObject | None = None
@@ -148,7 +149,7 @@ class ControlStore:
     # ── runs ─────────────────────────────────────────────────────────────────────────────────
 
     def add_run(self, run: Run) -> None:
-        self._put(_runs, {"id": run.id}, run, created=run.created, status=run.status)
+        self.save_run(run)
 
     def save_run(self, run: Run) -> None:
         self._put(
@@ -203,6 +204,15 @@ class ControlStore:
         key = {"run": attempt.run, "stage": attempt.stage, "number": attempt.number}
         self._put(_attempts, key, attempt)
 
+    def attempt(self, run_id: str, stage: str, number: int) -> Attempt | None:
+        columns = _attempts.c
+        query = sa.select(columns.data).where(
+            columns.run == run_id, columns.stage == stage, columns.number == number
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else msgspec.json.decode(found, type=Attempt)
+
     def attempts(self, run_id: str, stage: str | None = None) -> list[Attempt]:
         """In the order they began."""
         found: list[Attempt] = self._rows(_attempts, run_id, Attempt, stage)
@@ -248,10 +258,16 @@ class ControlStore:
             return [msgspec.json.decode(d, type=kind) for d in connection.execute(query).scalars()]
 
     def _put(self, table: sa.Table, key: Mapping[str, Any], value: Any, **columns: Any) -> None:
-        data = msgspec.json.encode(value).decode()
-        values = {**key, **columns, "data": data}
-        changed = {**columns, "data": data}
+        values = {**key, **columns, "data": msgspec.json.encode(value).decode()}
         with self._engine.begin() as connection:
-            where = sa.and_(*(table.c[name] == v for name, v in key.items()))
-            if not connection.execute(sa.update(table).where(where).values(changed)).rowcount:
-                connection.execute(sa.insert(table).values(values))
+            connection.execute(_upsert(table.name, tuple(values), tuple(key)), values)
+
+
+@cache
+def _upsert(table: str, names: tuple[str, ...], key: tuple[str, ...]) -> sa.TextClause:
+    """What SQLite and PostgreSQL both understand."""
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
+    return sa.text(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+    )

@@ -92,6 +92,8 @@ class Hub:
             watched.wake(asked=True)
 
     def _tell(self, kind: str, properties: JsonObject) -> None:
+        if (properties.get("status") or {}).get("type") == "busy":
+            return  # which is no news to who sent the prompt
         watched = self._watched.get(str(properties.get("sessionID") or ""))
         if watched is None:
             if kind.startswith(("permission", "question")):
