@@ -1,10 +1,13 @@
 """``ostler flow``: unattended runs that end in evidence or in a named failure.
 
 Exit codes of a run: 0 it passed, 20 it failed, 21 it needs a person, 22 it was cancelled or paused.
+2 is a mistake in the file or on the command line, 5 a server that cannot be reached.
 """
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,10 +64,9 @@ def run(
     json: Json = False,
 ) -> None:
     """Carry a flow out, and show how it goes."""
-    from ostler.cli.failures import reported
     from ostler.cli.serve import asyncio_run
 
-    with reported():
+    with _reported():
         wanted = _Wanted(
             file, input or [], server or [], directory, detach, attended, database, json
         )
@@ -137,7 +139,6 @@ def preflight(
     attended: Annotated[bool, typer.Option("--attended")] = False,
 ) -> None:
     """Say what would stop a flow, without starting it."""
-    from ostler.cli.failures import reported
     from ostler.cli.serve import asyncio_run
 
     async def look() -> None:
@@ -150,16 +151,15 @@ def preflight(
             await _preflight(plane, plan, servers, place, attended)
         print(f"{plan.name}: {len(plan.stages)} stages, ready to run")
 
-    with reported():
+    with _reported():
         asyncio_run(look())
 
 
 @app.command("list")
 def show_all(database: Database = "", json: Json = False) -> None:
     """List the runs, the newest first."""
-    from ostler.cli.failures import reported
 
-    with reported():
+    with _reported():
         runs = _store(database).runs()
         if json:
             _print_json(runs)
@@ -171,9 +171,8 @@ def show_all(database: Database = "", json: Json = False) -> None:
 @app.command()
 def show(run_id: RunId, database: Database = "", json: Json = False) -> None:
     """Show a run: its stages, attempts, failures and cost."""
-    from ostler.cli.failures import reported
 
-    with reported():
+    with _reported():
         store = _store(database)
         found = store.run(run_id)
         if json:
@@ -185,9 +184,8 @@ def show(run_id: RunId, database: Database = "", json: Json = False) -> None:
 @app.command()
 def logs(run_id: RunId, database: Database = "") -> None:
     """Print what each attempt said, and the evidence of its checks."""
-    from ostler.cli.failures import reported
 
-    with reported():
+    with _reported():
         store = _store(database)
         for attempt in store.attempts(store.run(run_id).id):
             print(f"── {attempt.title}  {attempt.status}  {attempt.server} {attempt.session}")
@@ -208,10 +206,9 @@ def answer(
     database: Database = "",
 ) -> None:
     """Answer what a run waits for."""
-    from ostler.cli.failures import reported
     from ostler.cli.serve import asyncio_run
 
-    with reported():
+    with _reported():
         store = _store(database)
         found = store.run(run_id)
         waiting = [a for a in store.attempts(found.id) if a.waiting]
@@ -248,7 +245,6 @@ def pause(run_id: RunId, database: Database = "") -> None:
 
 
 def _end(run_id: str, status: str, database: str) -> None:
-    from ostler.cli.failures import reported
     from ostler.cli.serve import asyncio_run
     from ostler.control.plane import end_run
     from ostler.control.pool import Pool
@@ -260,7 +256,7 @@ def _end(run_id: str, status: str, database: str) -> None:
         finally:
             await pool.close()
 
-    with reported():
+    with _reported():
         asyncio_run(end())
 
 
@@ -282,10 +278,9 @@ def retry(
 
 
 def _again(run_id: str, stage: str | None, database: str, json: bool) -> None:
-    from ostler.cli.failures import reported
     from ostler.cli.serve import asyncio_run
 
-    with reported():
+    with _reported():
         sys.exit(asyncio_run(_restart(run_id, stage, database, json)))
 
 
@@ -313,9 +308,8 @@ def export(
     database: Database = "",
 ) -> None:
     """Write a run with its evidence: .json, or .html to read."""
-    from ostler.cli.failures import reported
 
-    with reported():
+    with _reported():
         store = _store(database)
         found = store.run(run_id)
         if output.suffix == ".html":
@@ -336,10 +330,9 @@ def worker(
     concurrency: Annotated[int, typer.Option(help="Runs at a time.")] = 8,
 ) -> None:
     """Take runs from the queue, and take over those of workers that died."""
-    from ostler.cli.failures import reported
     from ostler.cli.serve import asyncio_run
 
-    with reported():
+    with _reported():
         asyncio_run(_work(database, concurrency))
 
 
@@ -365,6 +358,25 @@ def schema() -> None:
 
 
 # ── what the commands share ───────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Errors as elsewhere; a caller's mistakes are told apart from what went wrong."""
+    from ostler.cli.failures import PROVIDER, USAGE, Stop, reported
+    from ostler.client import ClientError
+    from ostler.control.plane import ControlError
+    from ostler.control.preflight import PreflightError
+    from ostler.control.problems import PlanError
+    from ostler.control.store import UnknownRun
+
+    with reported():
+        try:
+            yield
+        except (PlanError, PreflightError, ControlError, UnknownRun) as e:
+            raise Stop(str(e), USAGE) from None
+        except ClientError as e:
+            raise Stop(str(e), PROVIDER) from None
 
 
 def _named(text: str) -> tuple[str, str]:
