@@ -39,6 +39,11 @@ async def test_from_a_file_to_evidence(tmp_path: Path) -> None:
         "[check grep -q hello hello.txt: passed]"
         in (await place.ostler("flow", "logs", run_id[:8])).out
     )
+    page = tmp_path / "run.html"
+    exported = await place.ostler("flow", "export", run_id, "-o", str(page))
+    assert exported.code == 0, exported.err
+    assert run_id in page.read_text()
+    assert "grep -q hello hello.txt" in page.read_text()
     again = await place.ostler("flow", "retry", run_id, "look", "--json")
     assert again.code == 0, again.err
     assert [a["number"] for a in json.loads(again.out)["attempts"]] == [1, 1, 2]

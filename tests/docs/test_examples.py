@@ -35,6 +35,7 @@ SHOWS = {
     "docs/models.md": ["rehearsal/rehearsal", "edit a.txt", "Groq api", "Logged out from groq"],
     "docs/budgets.md": ["hello", "Total Cost", '"tokens":100000', '"spent":{"tokens":'],
     "docs/tools.md": ['"lines"'],
+    "docs/flows.md": ["look  passed", "run-"],
     "docs/plugins.md": ["none of your business", "CI is 1"],
     "docs/debug.md": ["explore", "build (primary)", "ostler version: "],
     "docs/replay.md": ["write a.txt"],

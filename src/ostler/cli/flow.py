@@ -313,8 +313,8 @@ def export(
         store = _store(database)
         found = store.run(run_id)
         if output.suffix == ".html":
+            from ostler.control.kept import view_of
             from ostler.control.report import html
-            from ostler.control.view import view_of
 
             output.write_text(html(view_of(store, found)), encoding="utf-8")
         else:

@@ -15,7 +15,7 @@ from ostler.schema.base import JsonObject
 Tone = Literal["good", "bad", "busy", "idle"]
 TONES: dict[str, Tone] = {
     **dict.fromkeys(("passed", "succeeded", "completed", "done", "accepted"), "good"),
-    **dict.fromkeys(("failed", "error", "rejected", "exhausted"), "bad"),
+    **dict.fromkeys(("failed", "error", "rejected", "exhausted", "escalated", "cancelled"), "bad"),
     **dict.fromkeys(("running", "retrying", "checking"), "busy"),
 }
 """What is not here (waiting, skipped, aborted, …) is ``idle``."""
