@@ -1,6 +1,7 @@
 """Flow files: what they say comes back, and each mistake is named with its line."""
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,14 @@ BAD: dict[str, tuple[str, list[str]]] = {
             'such as "{{ artifacts.STAGE.value }}"'
         ],
     ),
+    "summary of something else": (
+        HEAD + "  a:\n    prompt: go\n    summary: '{{ this.text }} {{ artifacts.this.value }}'\n",
+        [
+            '5:1: stages.a.summary: a summary knows no "this.text"; '
+            "it is over artifacts.this.text and artifacts.this.value",
+            "5:1: stages.a.summary: the stage has no contract, so there is no value; use its text",
+        ],
+    ),
     "consequences are not told": (
         HEAD + "  a: {prompt: go}\n  b: {need: [a], prompt: '{{ artifacts.a.text }}'}\n",
         ['4:7: stages.b.need: unknown key "need"; did you mean "needs"?'],
@@ -365,6 +374,19 @@ def test_yaml_is_of_the_core_schema(tmp_path: Path) -> None:
     assert plan.stages["a"] == Stage(prompt="yes", timeout=1000, system="2026-01-02")
     assert plan.stages["b"].timeout == 1000
     assert [i.default for i in plan.inputs.values()] == [15, 10, None, msgspec.UNSET]
+
+
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/flow-files.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    plan = read_plan(written(tmp_path, example))
+    assert plan.stages["fix"].checks == [
+        Check(run="make test", name="tests", red_to_green=True, repeat=3)
+    ]
+    jsonschema_rs.validate(json.loads(write_schema()), yaml.safe_load(example))
+    documented = set(re.findall(r"`(\w+)`", page))
+    for part in (Plan, Stage, Check, Asks, AskRule, Limits, Input):
+        assert {f.encode_name for f in msgspec.structs.fields(part)} <= documented
 
 
 # ── inputs ────────────────────────────────────────────────────────────────────────────────────

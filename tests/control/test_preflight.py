@@ -1,6 +1,7 @@
 """What a run could ask with nobody there, and what it names that does not exist."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -200,6 +201,15 @@ def test_the_remedy_answers_all_that_the_built_in_agents_ask() -> None:
         "build", "build -> general", "build -> explore", "plan", "plan -> explore",
     }  # fmt: skip
     assert unanswered(agents, plan_of({**raw, **yaml.safe_load(remedy(found))})) == []
+
+
+def test_the_example_of_the_documentation_is_answered_for() -> None:
+    page = (Path(__file__).parents[2] / "docs/flow-files.md").read_text()
+    example = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    around = Surroundings(tool_output="/data/output", tmp="/tmp/x")
+    config = Config(permission={"bash": "ask", "edit": "ask"})
+    agents = [msgspec.to_builtins(each) for each in build_agents(config, around).values()]
+    assert unanswered(agents, plan_of(example)) == []
 
 
 PROVIDERS = {

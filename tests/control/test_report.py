@@ -19,6 +19,7 @@ from ostler.control.report import (
     count,
     duration,
     html,
+    label,
     patch_lines,
     readable,
     spending,
@@ -281,6 +282,11 @@ def test_what_is_red_is_red() -> None:
         ("del", "---- old"),
         ("add", "++++ new"),
     ]
+
+
+def test_an_item_is_named_in_few_words() -> None:
+    assert label(StageView(name="fix", status="passed", item="a.py")) == "fix [a.py]"
+    assert len(label(StageView(name="fix", status="passed", item="x" * 999))) < 70
 
 
 def test_a_long_text_loses_its_middle() -> None:

@@ -270,4 +270,4 @@ def _blurs(path: Path) -> bool:
 
 
 def _is_of_template(issue: PlanIssue) -> bool:
-    return issue.path[2:] in (("prompt",), ("for_each",))
+    return issue.path[2:] in (("prompt",), ("for_each",), ("summary",))

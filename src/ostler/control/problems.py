@@ -334,6 +334,8 @@ def _templates(plan: Plan) -> Iterator[PlanIssue]:
         yield from _template(plan, name, "prompt", stage.prompt, item=stage.for_each is not None)
         if stage.for_each is not None:
             yield from _for_each(plan, name, stage.for_each)
+        if stage.summary is not None:
+            yield from _summary(stage, name, stage.summary)
 
 
 def _for_each(plan: Plan, name: str, source: str) -> Iterator[PlanIssue]:
@@ -351,6 +353,26 @@ def _for_each(plan: Plan, name: str, source: str) -> Iterator[PlanIssue]:
         yield PlanIssue("is neither the name of an input nor a template", path, hint)
     else:
         yield from _template(plan, name, "for_each", source, item=False)
+
+
+def _summary(stage: Stage, name: str, text: str) -> Iterator[PlanIssue]:
+    """It is over the stage's own answer alone, ``artifacts.this``."""
+    path: Path = ("stages", name, "summary")
+    try:
+        references = template.names_in(text)
+    except TemplateError as error:
+        yield PlanIssue(error.reason, path, within=error.line)
+        return
+    for reference in references:
+        message, hint = "", ""
+        if reference.names[:2] != ("artifacts", "this"):
+            said = ".".join(map(str, reference.names))
+            message = f'a summary knows no "{said}"'
+            hint = "it is over artifacts.this.text and artifacts.this.value"
+        elif reference.names[2:3] == ("value",) and stage.contract is None:
+            message, hint = "the stage has no contract, so there is no value", "use its text"
+        if message:
+            yield PlanIssue(message, path, hint, within=reference.line)
 
 
 def _template(plan: Plan, name: str, key: str, text: str, *, item: bool) -> Iterator[PlanIssue]:

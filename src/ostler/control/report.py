@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_TEXT = 100_000
 """Characters of one text (an answer, a check's output, a patch); the middle of longer ones goes."""
+MOST_LABEL = 60
+"""Characters of an item in a stage's name."""
 OUTSIDE = "outside attempts"
 """What a run spent beside its attempts: reviewers, summaries."""
 _HERE = Path(__file__).parent
@@ -229,7 +231,10 @@ def patch_lines(patch: str) -> list[Line]:
 
 def label(stage: StageView) -> str:
     """``fix``, or ``fix [src/a.py]`` of one item."""
-    return stage.name if stage.item is None else f"{stage.name} [{stage.item}]"
+    item = stage.item
+    if item is None:
+        return stage.name
+    return f"{stage.name} [{item if len(item) <= MOST_LABEL else item[: MOST_LABEL - 1] + '…'}]"
 
 
 def usd(cost: float) -> str:
