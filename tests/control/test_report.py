@@ -284,6 +284,12 @@ def test_what_is_red_is_red() -> None:
     ]
 
 
+def test_a_stage_of_items_refers_to_them() -> None:
+    whole, item = (StageView(name="fix", status="passed", item=i) for i in (None, "a.py"))
+    text = Page(html(run_with(stages=[whole, item]))).text
+    assert (text.count("for each item"), text.count("No attempt was made")) == (1, 1)
+
+
 def test_an_item_is_named_in_few_words() -> None:
     assert label(StageView(name="fix", status="passed", item="a.py")) == "fix [a.py]"
     assert len(label(StageView(name="fix", status="passed", item="x" * 999))) < 70

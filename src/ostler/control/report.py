@@ -91,6 +91,7 @@ def html(run: RunView) -> str:
         end=end_of(run),
         attempts=[(s, _anchor(i), a) for i, s in enumerate(run.stages) for a in s.attempts],
         anchor=_anchor,
+        fanned_out={stage.name for stage in run.stages if stage.item is not None},
         rows=timeline(run),
         ticks=ticks((end_of(run) - run.started) / 1000),
         spending=spending(run),
