@@ -81,3 +81,10 @@ def test_what_cannot_be_repaired_is_text_and_says_so() -> None:
 def test_where_keys_stand() -> None:
     entry = read_entry("---\na: 1\nb:\n  c: 2\n---\n")
     assert {k: v.line for k, v in entry.places().items()} == {("a",): 2, ("b",): 3, ("b", "c"): 4}
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000])
+def test_what_is_nested_too_deep_is_refused(deep: str) -> None:
+    with pytest.raises(FrontMatterError, match="nested more than 100 deep"):
+        read(f"a:\n  {deep}")
+    assert places(f"a:\n  {deep}", 0) == {}

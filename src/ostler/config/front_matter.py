@@ -36,8 +36,19 @@ _PLAIN = (
 )
 
 
+MOST_DEPTH = 100
+
+
 class FrontMatterError(ValueError):
     """The front matter is not YAML."""
+
+
+class TooDeepError(ValueError):
+    """YAML that is nested deeper than anybody writes it; ``line`` and ``column`` from 1."""
+
+    def __init__(self, line: int, column: int) -> None:
+        super().__init__(f"line {line}: nested more than {MOST_DEPTH} deep")
+        self.line, self.column = line, column
 
 
 class NoKeysError(FrontMatterError):
@@ -49,6 +60,7 @@ def read(text: str) -> dict[str, Any]:
     import yaml  # costs 30 ms: only where there is front matter
 
     try:
+        check_depth(text, _loader())
         loaded = yaml.load(text, Loader=_loader())
     except yaml.YAMLError as e:
         raise FrontMatterError(" ".join(str(e).split())) from None
@@ -61,14 +73,33 @@ def read(text: str) -> dict[str, Any]:
     return loaded
 
 
+def check_depth(text: str, loader: Any) -> None:
+    """Event by event: PyYAML's native composer calls itself, and where it overflows the stack it
+    ends the process. Raises TooDeepError."""
+    import yaml
+
+    if sum(map(text.count, "[{-:?")) <= MOST_DEPTH:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MOST_DEPTH:
+            mark: Any = event.start_mark
+            raise TooDeepError(mark.line + 1, mark.column + 1)
+
+
 def places(text: str, before: int) -> dict[Path, Position]:
     """Where each key stands, ``before`` lines further down; nothing for what cannot be read."""
     import yaml
 
     found: dict[Path, Position] = {}
     try:
+        check_depth(text, _loader())
         _place(yaml.compose(text, Loader=_loader()), (), before, found)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, TooDeepError):
         return {}
     return found
 

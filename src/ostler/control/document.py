@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from ostler.config import jsonc
+from ostler.config.front_matter import MOST_DEPTH, TooDeepError, check_depth
 from ostler.config.jsonc import Path
 from ostler.schema.errors import ConfigJsonError
 
 MOST_NODES = 100_000
 """Of one file: aliases of aliases grow without end."""
-MOST_DEPTH = 100
+
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = (
     ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
@@ -77,32 +78,16 @@ def read_yaml(text: str, file: str) -> Document:
     import yaml  # 30 ms: only where there is a file to read
 
     try:
-        deep = _too_deep(text, file)
-        if deep is not None:
-            return Document(None, {}, [deep])
+        check_depth(text, _loader())
         node = yaml.compose(text, Loader=_loader())
     except yaml.YAMLError as error:
         return Document(None, {}, [_fault(error, text, file)])
+    except TooDeepError as error:
+        place = Place(file, error.line, error.column)
+        return Document(None, {}, [Fault(f"nested more than {MOST_DEPTH} deep", place)])
     reader = _Reader(file)
     value = None if node is None else reader.document(node)
     return Document(value, reader.places, reader.faults)
-
-
-def _too_deep(text: str, file: str) -> Fault | None:
-    """Looked for event by event: PyYAML's native composer calls itself and overflows the stack."""
-    import yaml
-
-    depth = 0
-    for event in yaml.parse(text, Loader=_loader()):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MOST_DEPTH:
-            mark: Any = event.start_mark
-            place = Place(file, mark.line + 1, mark.column + 1)
-            return Fault(f"nested more than {MOST_DEPTH} deep", place)
-    return None
 
 
 def _read_json(text: str, file: str) -> Document:

@@ -438,7 +438,7 @@ def _order(
     artifacts = _artifacts(run.id, plan, name)
     if how["summaries"]:
         artifacts = {k: _shortened(a) for k, a in artifacts.items()}
-    prompt = render(stage.prompt, run.inputs, artifacts, record.item)
+    prompt = render(stage.prompt, run.inputs, artifacts, record.item, stage=name)
     if how["stricter"] or stage.contract is not None:
         prompt += "\n\n" + instructions(stage.contract or {}, how["stricter"])
     limits = _left(run.id, key, plan, stage)
