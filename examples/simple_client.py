@@ -11,12 +11,14 @@ from ostler.client import Client, ClientError
 def main(question: str) -> int:
     with Client() as client:
         session = client.session.create(title="A question")
-        answer = client.stream(session.id, question)
-        for text in answer:
-            print(text, end="", flush=True)
+        with client.stream(session.id, question) as stream:
+            for text in stream:
+                print(text, end="", flush=True)
         print()
-        error = answer.answer.info.error
-        return 1 if error else 0
+        if stream.answer.error is not None:
+            print(f"The turn failed: {stream.answer.error}", file=sys.stderr)
+            return 1
+        return 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ostler.client.address import DEFAULT_DEADLINE, DEFAULT_URL, MODEL_DEADLINE
-    from ostler.client.answers import Health, text_of
+    from ostler.client.answers import Answer, Health, text_of
     from ostler.client.async_client import AsyncClient
     from ostler.client.blocking import BlockingAnswer, BlockingEvents
     from ostler.client.blocking_client import Client
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Imported when first asked for: `import ostler.client` alone costs nothing.
 _HOMES = {
     "address": ("DEFAULT_DEADLINE", "DEFAULT_URL", "MODEL_DEADLINE"),
-    "answers": ("Health", "text_of"),
+    "answers": ("Answer", "Health", "text_of"),
     "async_client": ("AsyncClient",),
     "blocking": ("BlockingAnswer", "BlockingEvents"),
     "blocking_client": ("Client",),
@@ -56,6 +56,7 @@ __all__ = [
     "DEFAULT_DEADLINE",
     "DEFAULT_URL",
     "MODEL_DEADLINE",
+    "Answer",
     "AnswerStream",
     "ApiError",
     "AsyncClient",

@@ -5,7 +5,7 @@ import ipaddress
 import math
 import os
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -46,7 +46,7 @@ def address_of(
     variables = os.environ if environment is None else environment
     url = url or variables.get("OPENCODE_API_URL") or DEFAULT_URL
     parts = urlsplit(url if "//" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_good_port(parts):
         raise ValueError(f"not the URL of a server: {url!r}")
     username = username or unquote(parts.username or "")
     password = password or unquote(parts.password or "")
@@ -59,6 +59,13 @@ def address_of(
         return Address(bare)
     token = base64.b64encode(f"{username}:{password}".encode()).decode()
     return Address(bare, f"Basic {token}")
+
+
+def _has_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def checked(deadline: float) -> float:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ostler.client.address import DEFAULT_DEADLINE, MODEL_DEADLINE, address_of
+from ostler.client.answers import Answer
 from ostler.client.async_operations import Operations
 from ostler.client.connection import Connection
 from ostler.client.events import PATIENCE_SECONDS, SILENCE_SECONDS, EventStream
-from ostler.client.turn import AnswerStream, Model, Prompt, ask, prompt_body
-from ostler.schema.message import MessageWithParts
+from ostler.client.turn import STOP_SECONDS, AnswerStream, Model, Prompt, ask, prompt_body, stop
 
 
 class AsyncClient(Operations):
@@ -95,7 +95,7 @@ class AsyncClient(Operations):
         model: Model | None = None,
         deadline: float = MODEL_DEADLINE,
         **more: Any,
-    ) -> MessageWithParts:
+    ) -> Answer:
         """Send, and wait for the answer; ``more`` are further arguments of ``session.prompt``
         (``agent``, ``system``, ``format``, …). A turn that failed is an answer too: look at
         ``info.error``. At the deadline, and when cancelled, the turn is aborted. Raises
@@ -114,3 +114,8 @@ class AsyncClient(Operations):
         """Send, and iterate over the answer's text as it comes. See AnswerStream and ``prompt``."""
         body = prompt_body(prompt, model, more)
         return AnswerStream(self, session_id, body, deadline)
+
+    async def stop(self, session_id: str, *, deadline: float = STOP_SECONDS) -> bool:
+        """Abort what a session does, and see to it that nothing runs any more; whether that was
+        reached in time. Raises ClientError."""
+        return await stop(self, session_id, deadline)

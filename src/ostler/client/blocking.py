@@ -8,9 +8,9 @@ from concurrent.futures import TimeoutError as NotYet
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from ostler.client.answers import Answer
     from ostler.client.events import Event, EventStream
     from ostler.client.turn import AnswerStream
-    from ostler.schema.message import MessageWithParts
 
 T = TypeVar("T")
 CLEAN_UP_SECONDS = 5.0
@@ -112,7 +112,7 @@ class BlockingAnswer:
         self._stream, self._thread = stream, thread
 
     @property
-    def answer(self) -> "MessageWithParts":
+    def answer(self) -> "Answer":
         """There once the loop has ended. Raises RuntimeError before."""
         return self._stream.answer
 

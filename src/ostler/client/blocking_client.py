@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ostler.client.address import DEFAULT_DEADLINE, MODEL_DEADLINE
+from ostler.client.answers import Answer
 from ostler.client.async_client import AsyncClient
 from ostler.client.blocking import BlockingAnswer, BlockingEvents, LoopThread
 from ostler.client.events import PATIENCE_SECONDS, SILENCE_SECONDS
 from ostler.client.operations import Operations
-from ostler.client.turn import Model, Prompt
-from ostler.schema.message import MessageWithParts
+from ostler.client.turn import STOP_SECONDS, Model, Prompt
 
 
 class Client(Operations):
@@ -19,7 +19,7 @@ class Client(Operations):
 
         with Client() as client:
             session = client.session.create(title="Greeting")
-            print(text_of(client.prompt(session.id, "say hello")))
+            print(client.prompt(session.id, "say hello").text)
 
     Threads may share one.
     """
@@ -101,7 +101,7 @@ class Client(Operations):
         model: Model | None = None,
         deadline: float = MODEL_DEADLINE,
         **more: Any,
-    ) -> MessageWithParts:
+    ) -> Answer:
         """See AsyncClient.prompt."""
         return self._thread.run(
             self._client.prompt(session_id, prompt, model=model, deadline=deadline, **more)
@@ -119,3 +119,7 @@ class Client(Operations):
         """See AsyncClient.stream."""
         stream = self._client.stream(session_id, prompt, model=model, deadline=deadline, **more)
         return BlockingAnswer(stream, self._thread)
+
+    def stop(self, session_id: str, *, deadline: float = STOP_SECONDS) -> bool:
+        """See AsyncClient.stop."""
+        return self._thread.run(self._client.stop(session_id, deadline=deadline))

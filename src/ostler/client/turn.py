@@ -7,11 +7,15 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
-from ostler.client.errors import ClientError, DeadlineExceeded
+from ostler.client.address import checked
+from ostler.client.answers import Answer
+from ostler.client.errors import ClientError, DeadlineExceeded, InvalidAnswer
 from ostler.schema.base import JsonObject
+from ostler.schema.errors import MessageAbortedError
 from ostler.schema.event import MessagePartDelta, MessagePartUpdated, MessageUpdated, SessionIdle
-from ostler.schema.message import AssistantMessage, MessageWithParts
-from ostler.schema.part import ModelRef, PartInput, TextPart
+from ostler.schema.message import AssistantMessage
+from ostler.schema.part import ModelRef, Part, PartInput, TextPart
+from ostler.schema.session import StatusIdle
 
 if TYPE_CHECKING:
     from ostler.client.async_client import AsyncClient
@@ -21,13 +25,17 @@ Prompt = str | Sequence[PartInput | Mapping[str, Any]]
 """What is said: text, or parts."""
 Model = str | ModelRef | Mapping[str, Any]
 """``provider/model``, or a record of both."""
-ABORT_SECONDS = 10.0
+STOP_SECONDS = 15.0
+BEGIN_SECONDS, POLL_SECONDS = 4.0, 0.2
 LAST_EVENTS_SECONDS = 2.0
 """How long the events behind an answer are waited for."""
 
 
 def prompt_body(prompt: Prompt, model: Model | None, more: Mapping[str, Any]) -> JsonObject:
-    """The arguments of ``session.prompt``. Raises ValueError for a model without a provider."""
+    """The arguments of ``session.prompt``. Raises ValueError for a model without a provider, and
+    where no answer is wanted."""
+    if more.get("noReply"):
+        raise ValueError("noReply: there is no answer to wait for; use session.prompt")
     parts = [{"type": "text", "text": prompt}] if isinstance(prompt, str) else list(prompt)
     return {"parts": parts, "model": model_ref(model), **more}
 
@@ -41,21 +49,45 @@ def model_ref(model: Model | None) -> ModelRef | Mapping[str, Any] | None:
     return ModelRef(providerID=provider, modelID=name)
 
 
-async def ask(
-    client: "AsyncClient", session_id: str, body: JsonObject, deadline: float
-) -> MessageWithParts:
+async def ask(client: "AsyncClient", session_id: str, body: JsonObject, deadline: float) -> Answer:
     """The answer. A turn that is not waited for any longer is aborted."""
     try:
-        return await client.session.prompt(session_id, **body, deadline=deadline)
+        message = await client.session.prompt(session_id, **body, deadline=deadline)
+        if not isinstance(message.info, AssistantMessage):
+            raise InvalidAnswer("a prompt was answered with a message that is no answer")
+        return Answer(info=message.info, parts=message.parts)
     except (DeadlineExceeded, asyncio.CancelledError):
-        await abort(client, session_id)
+        with suppress(ClientError):  # what is told is why the turn was given up
+            await stop(client, session_id)
         raise
 
 
-async def abort(client: "AsyncClient", session_id: str) -> None:
-    """As well as it goes: what is told is why the turn was given up."""
-    with suppress(ClientError):
-        await client.session.abort(session_id, deadline=ABORT_SECONDS)
+async def stop(client: "AsyncClient", session_id: str, deadline: float = STOP_SECONDS) -> bool:
+    """Abort, and see to it that nothing runs any more; whether that was reached in time.
+
+    The original forgets an abort that comes before the turn it has accepted has begun, which takes
+    it a second or two: so it is looked at again, until the newest answer is marked as aborted or
+    nothing has begun for BEGIN_SECONDS. Raises ClientError.
+    """
+    try:
+        async with asyncio.timeout(checked(deadline)):
+            directory = (await client.session.get(session_id)).directory
+            end = time.monotonic() + BEGIN_SECONDS
+            while True:
+                await client.session.abort(session_id)
+                status = await client.session.status(directory=directory)
+                is_idle = isinstance(status.get(session_id, StatusIdle()), StatusIdle)
+                if is_idle and (time.monotonic() > end or await _is_aborted(client, session_id)):
+                    return True
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        return False
+
+
+async def _is_aborted(client: "AsyncClient", session_id: str) -> bool:
+    newest = await client.session.messages(session_id, limit=1)
+    error = getattr(newest[0].info, "error", None) if newest else None
+    return isinstance(error, MessageAbortedError)
 
 
 class AnswerStream:
@@ -71,11 +103,11 @@ class AnswerStream:
     ) -> None:
         self._client, self._session_id, self._body = client, session_id, body
         self._deadline = deadline
-        self._answer: MessageWithParts | None = None
+        self._answer: Answer | None = None
         self._pieces = self._read()
 
     @property
-    def answer(self) -> MessageWithParts:
+    def answer(self) -> Answer:
         """Raises RuntimeError while it is not there."""
         if self._answer is None:
             raise RuntimeError("the answer is there once the stream has ended")
@@ -110,27 +142,21 @@ class AnswerStream:
             finally:
                 turn.cancel()
                 await asyncio.wait((turn,))
-        for message in await self._missed(transcript, answer):
-            for piece in transcript.rest(message):
-                yield piece
+        for piece in transcript.rest(await self._untold(transcript, answer)):
+            yield piece
         self._answer = answer
 
-    async def _missed(
-        self, transcript: "_Transcript", answer: MessageWithParts
-    ) -> list[MessageWithParts]:
-        """The messages of which not all may have been told."""
-        if not transcript.has_gap:
-            return [answer]
+    async def _untold(self, transcript: "_Transcript", answer: Answer) -> list[Part]:
+        """The parts of which not all may have been told."""
+        if transcript.is_idle and not transcript.has_gap:
+            return answer.parts
         messages = await self._client.session.messages(self._session_id)
-        return [m for m in messages if _parent(m) == _parent(answer)]
-
-
-def _parent(message: MessageWithParts) -> str | None:
-    return message.info.parentID if isinstance(message.info, AssistantMessage) else None
+        turn = (m for m in messages if getattr(m.info, "parentID", "") == answer.info.parentID)
+        return [part for message in turn for part in message.parts]
 
 
 async def _during(
-    turn: "asyncio.Task[MessageWithParts]", events: "EventStream", transcript: "_Transcript"
+    turn: "asyncio.Task[Answer]", events: "EventStream", transcript: "_Transcript"
 ) -> AsyncGenerator[str, None]:
     """What is said while the turn goes on, and what the stream has of it when it is over."""
     end = math.inf
@@ -183,12 +209,11 @@ class _Transcript:
         elif isinstance(typed, SessionIdle):
             self.is_idle = True
 
-    def rest(self, message: MessageWithParts) -> Iterator[str]:
-        """What of a message was not told."""
-        if isinstance(message.info, AssistantMessage):
-            for part in message.parts:
-                if isinstance(part, TextPart):
-                    yield from self._up_to(part)
+    def rest(self, parts: Sequence[Part]) -> Iterator[str]:
+        """What of an answer's parts was not told."""
+        for part in parts:
+            if isinstance(part, TextPart):
+                yield from self._up_to(part)
 
     def _up_to(self, part: TextPart) -> Iterator[str]:
         if part.synthetic or part.ignored:
