@@ -124,4 +124,4 @@ async def test_what_a_broken_event_stream_missed_is_told_at_the_end(tmp_path: Pa
         relay.cut_events()
         pause.set()
         told += [piece async for piece in stream]
-        assert "".join(told) == "One two. Three."
+        assert "".join(told) == "One two.Three."

@@ -43,6 +43,11 @@ class AsyncClient(Operations):
     def url(self) -> str:
         return self._connection.address.url
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine."""
+        return self._connection.address.is_loopback
+
     async def __aenter__(self) -> "AsyncClient":
         return self
 

@@ -37,14 +37,14 @@ def prompt_body(prompt: Prompt, model: Model | None, more: Mapping[str, Any]) ->
     if more.get("noReply"):
         raise ValueError("noReply: there is no answer to wait for; use session.prompt")
     parts = [{"type": "text", "text": prompt}] if isinstance(prompt, str) else list(prompt)
-    return {"parts": parts, "model": model_ref(model), **more}
+    chosen = model_ref(model) if isinstance(model, str) else model
+    return {"parts": parts, "model": chosen, **more}
 
 
-def model_ref(model: Model | None) -> ModelRef | Mapping[str, Any] | None:
-    if not isinstance(model, str):
-        return model
-    provider, slash, name = model.partition("/")
-    if not (provider and slash and name):
+def model_ref(model: str) -> ModelRef:
+    """Raises ValueError for a name that is not provider/model."""
+    provider, _, name = model.partition("/")
+    if not (provider and name):
         raise ValueError(f"expected provider/model, got {model!r}")
     return ModelRef(providerID=provider, modelID=name)
 
