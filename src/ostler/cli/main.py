@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ostler.cli.run", "Run a prompt to its end and print each step."),
     "serve": ("ostler.cli.serve", "Serve the HTTP API."),
     "drive": ("ostler.cli.drive", "Drive a server one task at a time, for scripts and agents."),
+    "inspect": ("ostler.cli.inspect_", "Show how a session went, and what looks wrong."),
     "acp": ("ostler.cli.acp", "Speak the Agent Client Protocol, for editors."),
     "auth": ("ostler.cli.auth", "Keep, list and forget providers' keys and sign-ins."),
     "agent": ("ostler.cli.agent", "List the agents and their rules, make a new one."),
