@@ -1,0 +1,3 @@
+#!/bin/sh
+# Show how a session went whose messages come as JSON on standard input.
+exec ostler inspect - "$@"
