@@ -17,7 +17,9 @@ import jsonschema_rs
 import msgspec
 import pytest
 
+from ostler.cli.drive import FIRST_CODE
 from ostler.config.json_schema import config_schema
+from ostler.control.failures import KINDS
 from ostler.models.access import package
 from ostler.models.catalogue import packaged
 from ostler.models.registry import CHAT_COMPLETIONS, speaks
@@ -28,6 +30,7 @@ from tests.support.repository import make_repository
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))]
+SESSION_SKILL = "skills/ostler-session/SKILL.md"
 SHOWS = {
     "README.md": ["hello", '"type":"tool"', "session.idle"],
     "docs/run.md": ["write notes.txt", "read notes.txt", "\n1\n"],
@@ -38,6 +41,12 @@ SHOWS = {
     "docs/flows.md": ["look  passed", "run-"],
     "docs/plugins.md": ["none of your business", "CI is 1"],
     "docs/debug.md": ["explore", "build (primary)", "ostler version: "],
+    "docs/client.md": ["Done: 2 steps.", " None ", "Done: 1 step.", "session.created {"],
+    "docs/drive.md": [
+        *('"started":true', '"text":', '"state":"idle"', '"deleted":true', '"stopped":true'),
+        *("ostler-driver", "ostler-session"),
+    ],
+    "docs/inspect.md": ["Nothing looks wrong.", '"findings":[]', "- truncated (output_truncated)"],
     "docs/replay.md": ["write a.txt"],
     "docs/permissions.md": [],
     "docs/agents.md": [".opencode/agents/rehearsal.md"],
@@ -55,9 +64,10 @@ async def test_shell_examples(tmp_path: Path, page: str) -> None:
     script = "\n".join(["set -eu", *blocks(page, "sh")]).replace("4096", str(free_port()))
     programs = tmp_path / "bin"
     programs.mkdir()
-    ostler = programs / "ostler"
-    ostler.write_text(f'#!/bin/sh\nexec {sys.executable} -m ostler "$@"\n')
-    ostler.chmod(ostler.stat().st_mode | stat.S_IXUSR)
+    for name, arguments in (("ostler", "-m ostler "), ("python3", "")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} {arguments}"$@"\n')
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "home").mkdir()
     project = make_repository(tmp_path / "project", {"README.md": "x\n"})
     variables = environment(tmp_path / "home", PYTHONPATH=SOURCES, TMPDIR=str(tmp_path))
@@ -123,3 +133,16 @@ def test_how_many_models_can_be_spoken_to() -> None:
     assert f"Of the catalogue's {len(models):,} models {spoken:,} can be spoken to" in page
     others = f"and {len(CHAT_COMPLETIONS) - 1} more"
     assert others in page
+
+
+def test_the_exit_codes_of_drive() -> None:
+    page = (ROOT / "docs/drive.md").read_text()
+    for place, kind in enumerate(KINDS):
+        assert f"| {FIRST_CODE + place} | `{kind}` |" in page
+
+
+def test_the_findings_of_inspect() -> None:
+    page, skill = ((ROOT / name).read_text() for name in ("docs/inspect.md", SESSION_SKILL))
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == set(
+        re.findall(r"^\| `(\w+)` \|", skill, re.M)
+    )
