@@ -47,10 +47,10 @@ class InvalidAnswer(ClientError):
 
 class ApiError(ClientError):
     """The server's refusal. ``name`` is its ``name`` or ``_tag`` ("NotFoundError"), empty where it
-    gives none; ``body`` the decoded JSON, or the text."""
+    gives none; ``message`` its sentence; ``body`` the decoded JSON, or the text."""
 
-    def __init__(self, status: int, name: str, message: str, body: Any = None) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, name: str, message: str, body: Any, what: str) -> None:
+        super().__init__(f"{what}: {status}: {message}")
         self.status, self.name, self.message, self.body = status, name, message, body
 
 
@@ -87,7 +87,7 @@ def refusal(status: int, body: Any, what: str) -> ApiError:
         message = body.strip()
     if not message:
         message = "the server asks for a password" if status == 401 else name or "refused"
-    return kind(status, name, f"{what}: {status}: {message[:1024]}", body)
+    return kind(status, name, message[:1024], body, what)
 
 
 _KINDS = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 409: Conflict}
