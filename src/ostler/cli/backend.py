@@ -15,15 +15,12 @@ import msgspec
 from ostler.schema.errors import BadRequest
 
 if TYPE_CHECKING:
-    from ostler.client import AsyncClient
     from ostler.models.replay import Tape
 
 T = TypeVar("T")
 Event = tuple[str, dict[str, Any]]
 INLINE_LIMIT = 10 * 2**20
 """Bytes of a file that is sent to a server."""
-TURN_SECONDS = 24 * 3600.0
-"""How long a server's turn may take; what is between ends sooner, by the server's own deadlines."""
 
 
 class Backend(Protocol):
@@ -191,35 +188,49 @@ class LocalBackend:
 class RemoteBackend:
     """A server, Ostler's or the original."""
 
-    def __init__(self, client: "AsyncClient", directory: str) -> None:
-        self._client, self._directory = client, directory
+    def __init__(self, url: str, directory: str, headers: dict[str, str]) -> None:
+        from ostler.proxy import choose
+
+        self._url, self._directory = url.rstrip("/"), directory
+        self._headers = headers
+        self._transport = choose(url)
 
     @classmethod
     async def open(cls, url: str, directory: str, username: str, password: str) -> "RemoteBackend":
-        """Raises BadRequest for a URL that is none."""
-        from ostler.client import AsyncClient
-
-        try:
-            return cls(AsyncClient(url, username=username, password=password), directory)
-        except ValueError as e:
-            raise BadRequest(f"--attach: {e}") from None
+        headers = {"content-type": "application/json"}
+        password = password or os.environ.get("OPENCODE_SERVER_PASSWORD", "")
+        if password:
+            user = username or os.environ.get("OPENCODE_SERVER_USERNAME") or "opencode"
+            token = base64.b64encode(f"{user}:{password}".encode()).decode()
+            headers["authorization"] = f"Basic {token}"
+        return cls(url, directory, headers)
 
     async def _call(self, method: str, path: str, body: Any = None) -> Any:
-        from ostler.client import ApiError, InvalidAnswer, Unauthorized
+        from ostler.transport import HttpRequest, Timeouts, read_body
 
+        data = b"" if body is None else msgspec.json.encode(body)
+        patient = Timeouts(header=None, chunk=None)
+        response = await self._transport.send(
+            HttpRequest(self._url + path, self._located(), data, method, patient)
+        )
         try:
-            return await self._client.call(
-                f"{method} {path}",
-                body=body,
-                directory=self._directory or None,
-                deadline=TURN_SECONDS,
-            )
-        except Unauthorized:
-            raise BadRequest("the server asks for a password: give --password") from None
-        except ApiError as e:
-            raise BadRequest(e.message) from None
-        except InvalidAnswer as e:
-            raise BadRequest(str(e)) from None
+            answer = await read_body(response, 2**28)
+        finally:
+            await response.close()
+        if response.status == 401:
+            raise BadRequest("the server asks for a password: give --password")
+        try:
+            decoded = msgspec.json.decode(answer) if answer else None
+        except msgspec.DecodeError:
+            raise BadRequest(f"{self._url}{path}: the answer is not JSON") from None
+        if response.status >= 300:
+            raise BadRequest(_message(decoded) or f"{method} {path}: {response.status}")
+        return decoded
+
+    def _located(self) -> dict[str, str]:
+        if not self._directory:
+            return self._headers
+        return {**self._headers, "x-opencode-directory": quote(self._directory, safe="")}
 
     async def session(self, session_id: str) -> dict[str, Any]:
         session: dict[str, Any] = await self._call("GET", f"/session/{session_id}")
@@ -270,13 +281,24 @@ class RemoteBackend:
         return current == root
 
     async def events(self, ready: asyncio.Event) -> AsyncIterator[Event]:
+        from ostler.sse import SSEParser
+        from ostler.transport import HttpRequest, Timeouts
+
+        request = HttpRequest(
+            f"{self._url}/event", self._located(), b"", "GET", Timeouts(chunk=60.0)
+        )
+        response = await self._transport.send(request)
+        parser = SSEParser()
         try:
-            async with self._client.events(directory=self._directory or None) as events:
-                ready.set()
-                async for event in events:
-                    yield event.type, event.properties
+            async for chunk in response.chunks():
+                for data in parser.feed(chunk):
+                    event = msgspec.json.decode(data)
+                    if event["type"] == "server.connected":
+                        ready.set()
+                    yield event["type"], event.get("properties") or {}
         finally:
             ready.set()
+            await response.close()
 
     async def flush(self) -> None:
         """The last events come right behind the answer: give them the time of a round trip."""
@@ -297,7 +319,7 @@ class RemoteBackend:
         return {"type": "file", "url": url, "filename": file.name, "mime": mime}
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._transport.close()
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -311,3 +333,10 @@ def _typed(body: dict[str, Any], kind: type[T]) -> T:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as e:
         raise BadRequest(str(e)) from None
+
+
+def _message(body: Any) -> str:
+    if not isinstance(body, dict):
+        return ""
+    data = body.get("data")
+    return str((data or {}).get("message") or body.get("message") or "")
