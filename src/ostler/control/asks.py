@@ -9,7 +9,6 @@ import msgspec
 
 from ostler.client import AsyncClient, ClientError
 from ostler.control.contract import checked
-from ostler.control.gate import text_of
 from ostler.control.plan import Asks, Reply
 from ostler.permission import matches
 from ostler.schema.base import JsonObject
@@ -157,7 +156,7 @@ class Asker:
                 deadline=REVIEW_SECONDS,
                 directory=self._directory,
             )
-            value, failure = checked(text_of(answer), None, contract)
+            value, failure = checked(answer.text, None, contract)
             return None if failure else value
         except ClientError:
             return None
