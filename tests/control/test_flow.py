@@ -190,6 +190,36 @@ async def until_waiting(flows: Flows, run_id: str) -> dict[str, Any]:
             await asyncio.sleep(0.02)
 
 
+async def test_who_wants_to_be_told_is(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:")[1].split()[0])
+        told.append(json.loads(await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    hook = await asyncio.start_server(hear, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{hook.sockets[0].getsockname()[1]}/hook"
+    script = [tool("bash", command="touch made"), text("done")]
+    async with hook, working(tmp_path, script, config=ASKING) as (flows, ostler):
+        run = await flows.start(stages={"one": stage()}, notify=[url, "http://127.0.0.1:9"])
+        waiting = await until_waiting(flows, run.id)
+        async with asyncio.timeout(20):
+            while not told:
+                await asyncio.sleep(0.02)
+        assert told[0]["waiting"]["id"] == waiting["id"]
+        server, request = told[0]["server"], told[0]["waiting"]["id"]
+        assert server == flows.url
+        await ostler.post(f"/permission/{request}/reply", {"reply": "once"})
+        await flows.over(run)
+        async with asyncio.timeout(20):
+            while len(told) < 2:
+                await asyncio.sleep(0.02)
+        assert (told[1]["run"], told[1]["status"]) == (run.id, "passed")
+
+
 async def test_a_run_is_cancelled_and_gone_on_with(tmp_path: Path) -> None:
     from ostler.control.plane import end_run
 

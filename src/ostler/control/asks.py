@@ -2,7 +2,7 @@
 person, and a deadline."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -45,7 +45,7 @@ class Asker:
         directory: str,
         asks: Asks,
         task: str,
-        show: Callable[[JsonObject | None], None],
+        show: Callable[[JsonObject | None], Awaitable[None]],
     ) -> None:
         self._client, self._directory, self._asks = client, directory, asks
         self._task, self._show = task, show
@@ -81,7 +81,7 @@ class Asker:
         self._since = {k: v for k, v in self._since.items() if k in open_ids}
         if waiting != self.waiting:
             self.waiting = waiting
-            self._show(waiting)
+            await self._show(waiting)
         if waiting is None:
             return float("inf")
         return max(0.1, float(waiting["since"]) + self._asks.deadline - time.time())

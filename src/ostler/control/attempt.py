@@ -6,7 +6,7 @@ and what the server did meanwhile is read, not asked for anew.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from ostler.client import AsyncClient, ClientError, DeadlineExceeded, NotFound, 
 from ostler.control.asks import Asker
 from ostler.control.failures import Failure, FailureKind
 from ostler.control.gate import Passed, Seen, Waiting, judge
+from ostler.control.notify import tell
 from ostler.control.plan import Asks, Limits
 from ostler.control.pool import Pool, Server
 from ostler.control.store import Attempt, ControlStore
@@ -50,6 +51,7 @@ class Order(msgspec.Struct, frozen=True):
     timeout: float
     limits: Limits
     asks: Asks
+    notify: Sequence[str] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -259,9 +261,14 @@ class _Following:
         tokens, cost, _ = spent(await self._messages())
         return over(limits, tokens, cost)
 
-    def _show_waiting(self, waiting: JsonObject | None) -> None:
-        self._attempt.waiting = waiting
-        self._store.save_attempt(self._attempt)
+    async def _show_waiting(self, waiting: JsonObject | None) -> None:
+        attempt = self._attempt
+        attempt.waiting = waiting
+        await asyncio.to_thread(self._store.save_attempt, attempt)
+        if waiting is not None:
+            where = {"server": attempt.server, "session": attempt.session}
+            told = {"run": attempt.run, "stage": attempt.stage, "status": "waiting", **where}
+            await tell(self._order.notify, {**told, "waiting": waiting})
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────
 

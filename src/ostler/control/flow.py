@@ -25,6 +25,7 @@ from ostler.control.checks import run_checks
 from ostler.control.context import current
 from ostler.control.contract import instructions
 from ostler.control.failures import Failure
+from ostler.control.notify import tell
 from ostler.control.plan import Limits, Plan, Stage
 from ostler.control.policy import Step, decide, playbook
 from ostler.control.store import RUNNING, Attempt, Run, StageRecord
@@ -117,7 +118,7 @@ def _begin(run_id: str) -> Json:
 
 @DBOS.step(name="finish")
 async def finish(run_id: str, failed: Json | None) -> str:
-    def work() -> str:
+    def work() -> Run:
         store = current().store
         run = store.run(run_id)
         if run.status not in ("cancelled", "paused"):
@@ -125,9 +126,16 @@ async def finish(run_id: str, failed: Json | None) -> str:
             run.failure = failed and failed.get("failure")
         run.ended = time.time()
         store.save_run(run)
-        return run.status
+        return run
 
-    return await asyncio.to_thread(work)
+    run = await asyncio.to_thread(work)
+    await tell(run.plan.get("notify") or (), _told(run))
+    return run.status
+
+
+def _told(run: Run) -> Json:
+    """What who is notified gets."""
+    return {"run": run.id, "name": run.name, "status": run.status, "failure": run.failure}
 
 
 # ── a stage ───────────────────────────────────────────────────────────────────────────────────
@@ -452,6 +460,7 @@ def _order(
         timeout=min(stage.timeout, limits.seconds or stage.timeout),
         limits=limits,
         asks=stage.asks or plan.asks,
+        notify=plan.notify,
     )
 
 

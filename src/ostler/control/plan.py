@@ -98,7 +98,8 @@ class Input(_Part):
 
 class Plan(_Part):
     """``servers`` are base URLs; none: the one that the command line names, or one that is started.
-    ``playbook`` overrides rules of ``policy.PLAYBOOK`` by kind of failure."""
+    ``playbook`` overrides rules of ``policy.PLAYBOOK`` by kind of failure. ``notify``: URLs that
+    are told when the run waits for a person and when it is over."""
 
     name: str
     stages: dict[str, Stage]
@@ -113,3 +114,4 @@ class Plan(_Part):
     concurrency: Positive = 4
     asks: Asks = Asks()
     playbook: JsonObject = {}
+    notify: list[str] = []

@@ -268,6 +268,9 @@ def _asks(plan: Plan) -> Iterator[tuple[Path, Asks]]:
 
 
 def _texts(plan: Plan) -> Iterator[PlanIssue]:
+    for index, url in enumerate(plan.notify):
+        if not url.startswith(("http://", "https://")):
+            yield PlanIssue(f'"{url}" is no URL', ("notify", index), "such as https://host/hook")
     for index, server in enumerate(plan.servers):
         if not re.match(r"https?://[^/]", server):
             hint = 'such as "http://127.0.0.1:4096"'
