@@ -70,6 +70,14 @@ class Plane:
             return True
         return False
 
+    async def __aenter__(self) -> "Plane":
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
     async def ended(self) -> None:
         assert self._process is not None
         await asyncio.wait_for(self._process.wait(), 60)
@@ -79,8 +87,10 @@ class Plane:
 async def test_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
     moments = random.Random(seed)
     script = [slow(f"said {n}") for n in range(3)]
-    async with serving(tmp_path, script, titles=False) as ostler:
-        plane = Plane(tmp_path, ostler)
+    async with (
+        serving(tmp_path, script, titles=False) as ostler,
+        Plane(tmp_path, ostler) as plane,
+    ):
         await plane.start(json.dumps(PLAN))
         kills = 0
         while kills < 4 and await plane.kill(moments.uniform(0.0, 0.9)):
