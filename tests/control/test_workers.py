@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from ostler.control.plane import DEAD_SECONDS, database_url
+from ostler.control.plan import Plan
+from ostler.control.plane import DEAD_SECONDS, ControlError, database_url
 from ostler.control.store import ControlStore
 from tests.control.test_durability import slow
 from tests.support.flows import flowing, stage
@@ -64,6 +66,34 @@ async def test_the_runs_of_a_worker_that_dies_are_taken_over(tmp_path: Path) -> 
             assert [(a.stage, a.number) for a in flows.attempts(run)] == [("a", 1), ("b", 1)]
         prompts = Counter(r["messages"][-1]["content"] for r in ostler.model.requests)
         assert sum(prompts.values()) == 2 * RUNS  # none was sent twice
+
+
+async def test_a_schedule_begins_runs_by_the_clock(tmp_path: Path) -> None:
+    plan = {"a": stage("Say stage-a")}
+    async with (
+        postgres() as database,
+        serving(tmp_path, [slow("done")], titles=False) as ostler,
+        flowing(tmp_path, str(ostler.root), str(ostler.http.base_url), database) as flows,
+        worker(tmp_path / "one", database),
+    ):
+        like = flows.plane.like(
+            msgspec.convert({"name": "clock", "stages": plan}, Plan),
+            {},
+            flows.directory,
+            [flows.url],
+            False,
+        )
+        with pytest.raises(ControlError, match="now and then"):
+            await flows.plane.schedule("bad", "now and then", like, None)
+        await flows.plane.schedule("tick", "* * * * * *", like, None)
+        assert [s["name"] for s in await flows.plane.schedules()] == ["tick"]
+        async with asyncio.timeout(60):
+            while not any(r.status == "passed" for r in flows.plane.store.runs()):
+                await asyncio.sleep(0.05)
+        await flows.plane.unschedule("tick")
+        assert await flows.plane.schedules() == []
+        with pytest.raises(ControlError, match="no schedule tick"):
+            await flows.plane.unschedule("tick")
 
 
 def test_a_worker_of_another_machine_is_missed(tmp_path: Path) -> None:

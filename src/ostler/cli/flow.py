@@ -350,6 +350,77 @@ async def _work(database: str, concurrency: int) -> None:
 
 
 @app.command()
+def schedule(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    cron: Annotated[str, typer.Argument(help='When, such as "0 3 * * *".')],
+    file: Annotated[Path, typer.Argument(help="The flow file (YAML).", dir_okay=False)],
+    input: Annotated[
+        list[str] | None, typer.Option("--input", "-i", help="An input, as name=value.")
+    ] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option("--server", "-s", envvar="OPENCODE_API_URL", help="A server's URL."),
+    ] = None,
+    directory: Annotated[str, typer.Option("--dir", help="Where to work.")] = "",
+    timezone: Annotated[str, typer.Option(help="Of the times, such as Europe/Rome.")] = "",
+    database: Database = "",
+) -> None:
+    """Let the workers begin a flow by the clock."""
+    from ostler.cli.serve import asyncio_run
+
+    async def add() -> None:
+        from ostler.control.plan_file import read_plan, resolve_inputs
+
+        plan = read_plan(str(file))
+        inputs = resolve_inputs(plan, dict(_named(text) for text in input or []))
+        place = os.path.abspath(plan.directory or directory or os.getcwd())
+        urls = server or plan.servers
+        if not urls:
+            raise _usage("a schedule needs --server: nobody would be there to start one")
+        async with _plane(database) as plane:
+            await _preflight(plane, plan, urls, place, False)
+            like = plane.like(plan, inputs, place, urls, False)
+            await plane.schedule(name, cron, like, timezone or None)
+        print(f"{name}: {plan.name} at {cron}")
+
+    with _reported():
+        asyncio_run(add())
+
+
+@app.command()
+def schedules(database: Database = "", json: Json = False) -> None:
+    """List what runs by the clock."""
+    from ostler.cli.serve import asyncio_run
+
+    async def look() -> None:
+        async with _plane(database) as plane:
+            found = await plane.schedules()
+        if json:
+            _print_json(found)
+            return
+        for each in found:
+            print(f"{each['name']}  {each['cron']}  {each['flow']}")
+
+    with _reported():
+        asyncio_run(look())
+
+
+@app.command()
+def unschedule(
+    name: Annotated[str, typer.Argument(help="The schedule.")], database: Database = ""
+) -> None:
+    """Begin it no more."""
+    from ostler.cli.serve import asyncio_run
+
+    async def remove() -> None:
+        async with _plane(database) as plane:
+            await plane.unschedule(name)
+
+    with _reported():
+        asyncio_run(remove())
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a flow file, for editors."""
     from ostler.control.plan_file import write_schema

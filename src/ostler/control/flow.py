@@ -9,9 +9,11 @@ sessions are found by title, prompts by id, worktrees by name.
 """
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -136,6 +138,28 @@ async def finish(run_id: str, failed: Json | None) -> str:
 def _told(run: Run) -> Json:
     """What who is notified gets."""
     return {"run": run.id, "name": run.name, "status": run.status, "failure": run.failure}
+
+
+# ── by the clock ──────────────────────────────────────────────────────────────────────────────
+
+
+@DBOS.workflow(name="ostler.scheduled")
+async def run_scheduled(at: datetime, run: Any) -> None:
+    """A run that a schedule begins; ``run`` is a Run without an id."""
+    await run_flow(await add_scheduled(at.isoformat(), run), 0)
+
+
+@DBOS.step(name="add_scheduled")
+async def add_scheduled(at: str, run: Json) -> str:
+    """The run's id, the same for the same moment."""
+
+    def work() -> str:
+        digest = hashlib.sha256(f"{run['name']} {at}".encode()).hexdigest()[:8]
+        added = msgspec.convert({**run, "id": f"run-{digest}", "created": time.time()}, Run)
+        current().store.save_run(added)
+        return added.id
+
+    return await asyncio.to_thread(work)
 
 
 # ── a stage ───────────────────────────────────────────────────────────────────────────────────

@@ -152,7 +152,20 @@ class ControlPlane:
         servers: Sequence[str],
         attended: bool,
     ) -> Run:
-        run = Run(
+        run = self.like(plan, inputs, directory, servers, attended)
+        await asyncio.to_thread(self.store.add_run, run)
+        return run
+
+    @staticmethod
+    def like(
+        plan: Plan,
+        inputs: JsonObject,
+        directory: str,
+        servers: Sequence[str],
+        attended: bool,
+    ) -> Run:
+        """A new run, not yet on record."""
+        return Run(
             id=f"run-{secrets.token_hex(4)}",
             name=plan.name,
             plan=msgspec.to_builtins(plan),
@@ -162,8 +175,6 @@ class ControlPlane:
             created=time.time(),
             attended=attended,
         )
-        await asyncio.to_thread(self.store.add_run, run)
-        return run
 
     async def start(self, run: Run, queued: bool = False) -> Any:
         """Carry a run out here, or give it to whoever takes from the queue. DBOS's handle of it:
@@ -176,6 +187,52 @@ class ControlPlane:
             if queued:
                 return await DBOS.enqueue_workflow_async(QUEUE, run_flow, run.id, run.generation)
             return await DBOS.start_workflow_async(run_flow, run.id, run.generation)
+
+    async def schedule(self, name: str, cron: str, run: Run, timezone: str | None) -> None:
+        """Begin a run like this at each moment of ``cron``, on whichever worker is free. Raises
+        ControlError for a cron that is none, or a name that is taken."""
+        from dbos import DBOS
+        from dbos import error as dbos_error
+
+        from ostler.control.flow import run_scheduled
+
+        like = {k: v for k, v in msgspec.to_builtins(run).items() if k not in ("id", "created")}
+        try:
+            await DBOS.register_queue_async(QUEUE, on_conflict="never_update")
+            await DBOS.create_schedule_async(
+                schedule_name=name,
+                workflow_fn=run_scheduled,
+                schedule=cron,
+                context=like,
+                cron_timezone=timezone,
+                queue_name=QUEUE,
+            )
+        except (dbos_error.DBOSException, ValueError) as e:
+            raise ControlError(f"schedule {name}: {e}") from None
+
+    async def schedules(self) -> list[JsonObject]:
+        """``[{name, cron, flow}]``."""
+        from dbos import DBOS
+
+        found = await DBOS.list_schedules_async()
+        return [
+            {
+                "name": each["schedule_name"],
+                "cron": each["schedule"],
+                "flow": (each["context"] or {}).get("name", ""),
+            }
+            for each in found
+        ]
+
+    async def unschedule(self, name: str) -> None:
+        """Raises ControlError where there is none of that name."""
+        from dbos import DBOS
+
+        known = [each["name"] for each in await self.schedules()]
+        if name not in known:
+            names = ", ".join(known) or "none"
+            raise ControlError(f"there is no schedule {name}; there are: {names}")
+        await DBOS.delete_schedule_async(name)
 
     async def restart(self, run: Run, stage: str | None, queued: bool = False) -> None:
         """Go on with a run that is over, from a stage or from what has not passed. Raises
