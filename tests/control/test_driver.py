@@ -198,6 +198,21 @@ async def test_an_ask_that_nobody_answers_ends_the_send(tmp_path: Path, kind: st
 
 
 @pytest.mark.parametrize("kind", BOTH)
+async def test_an_ask_of_a_session_that_is_gone_is_nobody_s(tmp_path: Path, kind: str) -> None:
+    """The original keeps such asks in its list."""
+    script = [tool("bash", command="true", description="Nothing"), text("done")]
+    async with (
+        driven(kind, tmp_path, [script[0], *script], **ASKS) as (_, drive, client),
+        client.events() as events,
+    ):
+        gone, session = await client.session.create(), await client.session.create()
+        await client.session.prompt_async(gone.id, parts=[{"type": "text", "text": "go"}])
+        await anext(e async for e in events if e.type == "permission.asked")
+        await client.session.delete(gone.id)
+        assert (await drive("send", "-s", session.id, "go")).kind == "pending_permission"
+
+
+@pytest.mark.parametrize("kind", BOTH)
 async def test_a_session_that_works_is_not_sent_to(tmp_path: Path, kind: str) -> None:
     async with driven(kind, tmp_path, [SLOW, text("second")]) as (server, drive, _):
         session = (await drive("send-async", "go")).said["sessionID"]

@@ -87,6 +87,7 @@ async def _from_server(session_id: str, url: str) -> "Inspection":
 
     from ostler.client import AsyncClient
     from ostler.control.inspection import inspect as inspected
+    from ostler.control.trouble import is_below
 
     path = f"/session/{quote(session_id, safe='')}"
     async with AsyncClient(url) as client:
@@ -98,7 +99,7 @@ async def _from_server(session_id: str, url: str) -> "Inspection":
             *await client.call("GET /question", list[Any], directory=located),
         ]
         states = await client.call("GET /session/status", dict[str, Any], directory=located)
-    pending = [ask for ask in asks if ask.get("sessionID") == session_id]
+        pending = [ask for ask in asks if await is_below(client, ask["sessionID"], session_id)]
     return inspected(messages, session, pending, session_id in states)
 
 

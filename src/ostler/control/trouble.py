@@ -12,6 +12,7 @@ from ostler.client import (
     DeadlineExceeded,
     Event,
     EventStream,
+    NotFound,
     ServerFailure,
     Unauthorized,
     Unreachable,
@@ -106,10 +107,13 @@ def _said(errored: SessionErrored) -> Failure:
 
 
 async def is_below(client: AsyncClient, session_id: str, root: str) -> bool:
-    """Whether a session is ``root`` or one of its subagents'."""
+    """Whether a session is ``root`` or one of its subagents'; one that is gone is not."""
     current: str | None = session_id
     while current is not None and current != root:
-        current = (await client.session.get(current)).parentID
+        try:
+            current = (await client.session.get(current)).parentID
+        except NotFound:
+            return False
     return current == root
 
 
