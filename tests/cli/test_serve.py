@@ -46,3 +46,16 @@ async def test_a_password_of_the_environment(tmp_path: Path) -> None:
         assert (await served.http.get("/global/health")).status_code == 401
         allowed = await served.http.get("/global/health", auth=("opencode", "secret"))
         assert allowed.status_code == 200
+
+
+async def test_it_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    server = await place.start("serve", "--port", str(free_port()), "--until-stdin-ends")
+    assert server.stdout is not None
+    async with asyncio.timeout(30):
+        while b"listening on" not in (line := await server.stdout.readline()):
+            assert line
+        assert server.returncode is None
+        assert server.stdin is not None
+        server.stdin.close()
+        assert await server.wait() == 0

@@ -18,9 +18,12 @@ async def served(urls: Sequence[str], directory: str) -> AsyncIterator[list[str]
         yield [url.rstrip("/") for url in urls]
         return
     process = subprocess.Popen(  # noqa: ASYNC220 -- a vfork, once
-        [sys.executable, "-m", "ostler", "serve", "--port", str(_free_port())],
+        [
+            *(sys.executable, "-m", "ostler", "serve", "--until-stdin-ends"),
+            *("--port", str(_free_port())),
+        ],
         cwd=directory,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # which ends with this process, however it ends
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

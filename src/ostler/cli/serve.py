@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -38,6 +39,13 @@ def serve(
     replay: Annotated[
         str, typer.Option("--replay", help="Play a cassette instead of asking models.")
     ] = "",
+    until_stdin_ends: Annotated[
+        bool,
+        typer.Option(
+            "--until-stdin-ends",
+            help="Stop when standard input ends: with the program that started it.",
+        ),
+    ] = False,
 ) -> None:
     """Serve the HTTP API of this directory and any other a request names.
 
@@ -47,7 +55,8 @@ def serve(
     from ostler.cli.failures import reported
 
     with reported():
-        asyncio_run(_serve(port, hostname, cors or [], tape_of(record, replay)))
+        tape = tape_of(record, replay)
+        asyncio_run(_serve(port, hostname, cors or [], tape, until_stdin_ends))
 
 
 def asyncio_run(work: Coroutine[Any, Any, T]) -> T:
@@ -71,7 +80,9 @@ def tape_of(record: str, replay: str) -> "Tape | None":
     return Recorder(record) if record else Player(replay)
 
 
-async def _serve(port: int, hostname: str, cors: list[str], tape: "Tape | None") -> None:
+async def _serve(
+    port: int, hostname: str, cors: list[str], tape: "Tape | None", until_stdin_ends: bool
+) -> None:
     from ostler.runtime import Runtime
     from ostler.server.app import App
     from ostler.server.inside import inside_app
@@ -82,7 +93,7 @@ async def _serve(port: int, hostname: str, cors: list[str], tape: "Tape | None")
     access = access_at(host, [*cors, *(settings.cors or ())])
     listener = listen(host, port or settings.port or 0)
     runtime.start_housekeeping()
-    await _run(App(runtime, access), listener, access.password is None)
+    await _run(App(runtime, access), listener, access.password is None, until_stdin_ends)
 
 
 def access_at(host: str, origins: list[str]) -> "Access":
@@ -123,9 +134,13 @@ def listen(host: str, port: int) -> socket.socket:
     raise AssertionError("unreachable")
 
 
-async def _run(app: "App", listener: socket.socket, unsecured: bool) -> None:
+async def _run(
+    app: "App", listener: socket.socket, unsecured: bool, until_stdin_ends: bool
+) -> None:
     server = server_of(app)
     loop = asyncio.get_running_loop()
+    if until_stdin_ends:
+        threading.Thread(target=_at_the_end_of_stdin, args=(loop, server), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
     host, port = listener.getsockname()[:2]
@@ -136,6 +151,12 @@ async def _run(app: "App", listener: socket.socket, unsecured: bool) -> None:
     print(f"ostler server listening on {app.runtime.url}")
     sys.stdout.flush()
     await server.serve(sockets=[listener])
+
+
+def _at_the_end_of_stdin(loop: asyncio.AbstractEventLoop, server: "uvicorn.Server") -> None:
+    while sys.stdin.buffer.read(4096):
+        pass  # what is said there is nobody's business
+    loop.call_soon_threadsafe(setattr, server, "should_exit", True)
 
 
 def server_of(app: "App") -> "uvicorn.Server":
