@@ -86,7 +86,7 @@ async def test_a_turn_that_fails_ends_with_its_error(tmp_path: Path) -> None:
 async def test_its_deadline_aborts_the_turn(tmp_path: Path, kind: str) -> None:
     async with server_of(kind, tmp_path, [SLOW]) as server, AsyncClient(server.url) as client:
         session = await client.session.create(title="t")
-        stream = client.stream(session.id, "go", deadline=4)
+        stream = client.stream(session.id, "go", deadline=12)
         assert await anext(stream) == "a"
         with pytest.raises(DeadlineExceeded):
             await anext(stream)

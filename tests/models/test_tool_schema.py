@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from google.genai import types
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ostler.models.tool_schema import for_gemini, for_moonshot, for_openai
@@ -89,6 +89,10 @@ _schema = st.recursive(
 )
 
 
+EMPTY_CHOICE = {"type": "object", "properties": {"a": {"enum": [None]}}, "allOf": [], "anyOf": []}
+
+
+@example({"a": EMPTY_CHOICE}, {})
 @given(st.dictionaries(_names, _schema, min_size=1, max_size=3), st.dictionaries(_names, _schema))
 def test_any_schema_becomes_one_of_googles(
     properties: dict[str, Any], defs: dict[str, Any]

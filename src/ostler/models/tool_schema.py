@@ -141,9 +141,9 @@ class _Gemini:
 
     def _put_alternatives(self, result: Schema, node: Schema, within: frozenset[str]) -> None:
         parts = [part for kind in ("anyOf", "oneOf") for part in node.get(kind) or ()]
+        result.pop("anyOf", None)
         if not parts:
             return
-        result.pop("anyOf", None)
         if {"type": "null"} in parts:
             result["nullable"] = True
         kept = [self.convert(part, within) for part in parts if part != {"type": "null"}]
