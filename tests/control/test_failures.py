@@ -182,6 +182,24 @@ async def test_a_session_that_is_lost_is_no_fault_of_the_agents(
         assert done.status == "passed"
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "kind"),
+    [
+        (429, "Rate limit reached", "rate_limited"),
+        (503, "Error 429: slow down", "rate_limited"),
+        (503, "Failed to generate an answer", "provider_unavailable"),
+    ],
+)
+async def test_a_provider_that_the_server_would_ask_again_too_late(
+    tmp_path: Path, status: int, said: str, kind: str
+) -> None:
+    script = [error(status, said, {"retry-after": "300"})]
+    async with working(tmp_path, script) as (flows, _):
+        run = await flows.run(stages={"one": stage()}, playbook={kind: {"action": "stop"}})
+        assert flows.kinds(run) == [kind]
+        assert run.status == "failed"
+
+
 async def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
     async with working(tmp_path, [text("done")]) as (flows, _):
         flows.url = "http://127.0.0.1:9"

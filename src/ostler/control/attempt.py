@@ -7,15 +7,15 @@ and what the server did meanwhile is read, not asked for anew.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from ostler import ids
-from ostler.client import AsyncClient, ClientError, DeadlineExceeded, NotFound, Unauthorized
+from ostler.client import ClientError, DeadlineExceeded, NotFound, Unauthorized
 from ostler.control.asks import Asker
-from ostler.control.failures import Failure, FailureKind
-from ostler.control.gate import Passed, Seen, Waiting, judge
+from ostler.control.failures import Failure, failure_of_retry
+from ostler.control.gate import Passed, Seen, Waiting, judge, state_of
 from ostler.control.notify import tell
 from ostler.control.plan import Asks, Limits
 from ostler.control.pool import Pool, Server
@@ -24,7 +24,7 @@ from ostler.control.watch import Watched
 from ostler.schema.base import JsonObject
 from ostler.schema.message import AssistantMessage, MessageWithParts
 from ostler.schema.part import ToolPart
-from ostler.schema.session import Session, SessionStatus, StatusBusy, StatusRetry
+from ostler.schema.session import Session, StatusRetry
 
 POLL_SECONDS = 10.0
 """How often a session is looked at although nothing was heard of it."""
@@ -184,12 +184,12 @@ class _Following:
             directory=self._directory, deadline=CALL_SECONDS
         )
         status = statuses.get(self._attempt.session)
-        kind = _kind_of(status)
+        state = state_of(status)
         if isinstance(status, StatusRetry):
             return self._retrying(status)
         self._retry_since = None
-        self._seen = await self._messages() if kind == "idle" else []
-        seen = Seen(kind, self._seen, watched.error)
+        self._seen = await self._messages() if state == "idle" else []
+        seen = Seen(state, self._seen, watched.error)
         return judge(seen, self._attempt.prompt, self._order.contract)
 
     def _retrying(self, status: StatusRetry) -> Failure | Waiting:
@@ -199,11 +199,8 @@ class _Following:
         later = status.next / 1000 - now
         if now - self._retry_since < RETRY_SECONDS and later < RETRY_SECONDS:
             return Waiting("retry")
-        said = status.message.lower()
-        limited = "rate" in said or "429" in said or "too many" in said or "pause" in said
         evidence = {"status": msgspec.to_builtins(status), "retry_after": max(0.0, later)}
-        kind: FailureKind = "rate_limited" if limited else "provider_unavailable"
-        return Failure(kind, status.message, evidence)
+        return Failure(failure_of_retry(status).kind, status.message, evidence)
 
     def _away(self, error: ClientError) -> Failure | Waiting:
         now = time.time()
@@ -306,13 +303,6 @@ class _Following:
             return {}, 0.0, None
 
 
-def _kind_of(status: SessionStatus | None) -> Literal["idle", "busy", "retry"]:
-    """A session that the server does not list is idle."""
-    if isinstance(status, StatusRetry):
-        return "retry"
-    return "busy" if isinstance(status, StatusBusy) else "idle"
-
-
 _EMPTY = ("empty_completion", "assistant_output_missing_text_part")
 
 
@@ -372,6 +362,3 @@ def _failure_of_call(error: ClientError, url: str) -> Failure:
     if isinstance(error, DeadlineExceeded):
         return Failure("server_unreachable", f"the server {url} does not answer: {error}")
     return Failure("server_unreachable", f"{url}: {error}")
-
-
-__all__ = ["AsyncClient", "LostServer", "Order", "Outcome", "carry_out", "open_session"]

@@ -24,6 +24,7 @@ from ostler.client.turn import model_ref, prompt_body
 from ostler.control import check
 from ostler.control.driven import Sessions
 from ostler.control.failures import Failure
+from ostler.control.gate import state_of
 from ostler.control.reports import (
     Created,
     Failed,
@@ -34,7 +35,6 @@ from ostler.control.reports import (
     Status,
     Stopped,
     sent_of,
-    state_of,
     with_json,
 )
 from ostler.control.started import Started

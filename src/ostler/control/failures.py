@@ -3,12 +3,14 @@
 Every attempt ends in success or in exactly one of these, with the evidence beside it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from ostler.schema.base import JsonObject
+from ostler.schema.session import StatusRetry
 
 FailureKind = Literal[
     "pending_permission",
@@ -62,6 +64,8 @@ _BY_OWN_KIND: dict[str, FailureKind] = {
     "content_filter": "empty_completion",
 }
 """Kinds that Ostler's own errors carry (``data.metadata.kind``)."""
+_LIMIT_WORDS = re.compile(r"rate.?limit|too many requests|\b429\b|asked for a pause")
+"""The last are Ostler's own, where a whole provider rests."""
 _OVERFLOW_WORDS = ("context length", "context window", "too many tokens", "prompt is too long")
 
 
@@ -70,6 +74,11 @@ def failure_of_error(error: Mapping[str, Any]) -> Failure:
     name, data = str(error.get("name", "")), error.get("data") or {}
     message = str(data.get("message") or name or "the server named no reason")
     return Failure(_kind(name, data, message.lower()), message, {"error": dict(error)})
+
+
+def failure_of_retry(status: StatusRetry) -> Failure:
+    """Why a server is to ask a provider again: all that it tells is a message."""
+    return failure_of_error({"name": "APIError", "data": {"message": status.message}})
 
 
 def _kind(name: str, data: Mapping[str, Any], said: str) -> FailureKind:
@@ -82,7 +91,7 @@ def _kind(name: str, data: Mapping[str, Any], said: str) -> FailureKind:
     status = data.get("statusCode")
     if status in (401, 403):
         return "auth_failed"
-    if status == 429 or "rate limit" in said or "too many requests" in said:
+    if status == 429 or _LIMIT_WORDS.search(said):
         return "rate_limited"
     if any(words in said for words in _OVERFLOW_WORDS):
         return "context_overflow"

@@ -14,13 +14,23 @@ from ostler.control.failures import Failure, failure_of_error, failure_of_messag
 from ostler.schema.base import JsonObject
 from ostler.schema.message import AssistantMessage, MessageWithParts
 from ostler.schema.part import TextPart
+from ostler.schema.session import SessionStatus, StatusIdle, StatusRetry
+
+State = Literal["idle", "busy", "retry"]
+
+
+def state_of(status: SessionStatus | None) -> State:
+    """A session that the server does not list is idle."""
+    if isinstance(status, StatusRetry):
+        return "retry"
+    return "idle" if status is None or isinstance(status, StatusIdle) else "busy"
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What the server said of a session: ``status`` (a session that it does not list is idle), its
-    newest ``messages``, oldest first, and the last error it reported, as the API writes it."""
+    """What the server said of a session: its ``status``, its newest ``messages``, oldest first,
+    and the last error it reported, as the API writes it."""
 
-    status: Literal["idle", "busy", "retry"]
+    status: State
     messages: list[MessageWithParts] = []
     error: JsonObject | None = None
 

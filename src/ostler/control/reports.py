@@ -1,16 +1,15 @@
 """What the driver answers with: one record a command, each of which may carry a failure."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from ostler.client import text_of
 from ostler.control.failures import Failure, failure_of_message
+from ostler.control.gate import State
 from ostler.schema.base import JsonObject
 from ostler.schema.message import AssistantMessage, MessageWithParts
-from ostler.schema.session import SessionStatus, StatusIdle, StatusRetry, Tokens
-
-State = Literal["idle", "busy", "retry"]
+from ostler.schema.session import Tokens
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,9 +122,3 @@ def with_json(sent: Sent) -> Sent:
         failure = Failure("assistant_output_not_json", f"the answer is not JSON: {e}", {})
         return msgspec.structs.replace(sent, failure=failure)
     return msgspec.structs.replace(sent, value=value)
-
-
-def state_of(status: SessionStatus | None) -> State:
-    if isinstance(status, StatusRetry):
-        return "retry"
-    return "idle" if status is None or isinstance(status, StatusIdle) else "busy"

@@ -17,7 +17,7 @@ from ostler.client import (
     Unauthorized,
     Unreachable,
 )
-from ostler.control.failures import Failure, failure_of_error
+from ostler.control.failures import Failure, failure_of_error, failure_of_retry
 from ostler.schema.base import JsonObject
 from ostler.schema.event import (
     MessageUpdated,
@@ -140,9 +140,8 @@ def late(session_id: str, deadline: float) -> Failure:
 
 
 def retry_failure(session_id: str, status: StatusRetry, then: str) -> Failure:
-    named = failure_of_error({"name": "APIError", "data": {"message": status.message}})
     return Failure(
-        named.kind,
+        failure_of_retry(status).kind,
         f"the provider is to be asked again (attempt {status.attempt}: {status.message}){then}",
         {"sessionID": session_id, "attempt": status.attempt, "next": status.next},
     )
