@@ -1,12 +1,13 @@
 """The server of a flow that names none: one that is started for it, and ended with it."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+
+from ostler.programs import signal_group
 
 START_SECONDS = 30.0
 
@@ -31,10 +32,7 @@ async def served(urls: Sequence[str], directory: str) -> AsyncIterator[list[str]
     try:
         yield [await asyncio.to_thread(_url_of, process)]
     finally:
-        try:
-            os.killpg(process.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
+        signal_group(process.pid, signal.SIGTERM)
         await asyncio.to_thread(process.wait, 10)
 
 

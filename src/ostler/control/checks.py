@@ -14,6 +14,7 @@ import msgspec
 
 from ostler.control.failures import Failure
 from ostler.control.plan import Check
+from ostler.programs import exit_of, signal_group
 
 OUTPUT_SHOWN = 4_000
 """Characters of the end of a check's output that are kept."""
@@ -118,30 +119,16 @@ async def execute(check: Check, directory: str, environment: Mapping[str, str]) 
             start_new_session=True,
         )
         try:
-            exit = await _exit(process, check.timeout)
+            exited = exit_of(process)
+            await asyncio.wait({exited}, timeout=check.timeout)
+            exit = exited.result() if exited.done() else None
         finally:
-            _end(process)
+            signal_group(process.pid, signal.SIGKILL)
+            process.wait(GRACE)
         size = os.fstat(output.fileno()).st_size
         output.seek(max(0, size - OUTPUT_SHOWN))
         text = output.read(OUTPUT_SHOWN).decode("utf-8", "replace")
     return Ran(exit, round(time.monotonic() - began, 3), text, tree)
-
-
-async def _exit(process: "subprocess.Popen[bytes]", timeout: float) -> int | None:
-    waiting = asyncio.to_thread(process.wait, timeout)
-    try:
-        return await waiting
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    if process.poll() is None:
-        process.wait(GRACE)
 
 
 # ── git ───────────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ostler.programs import signal_group
+
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.05
 LOG_SHOWN = 2000
@@ -58,9 +60,8 @@ class Started:
         """End it and what it started: asked first, killed when it does not go."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             end = time.monotonic() + STOP_SECONDS
-            with suppress(ProcessLookupError, PermissionError):
-                if _runs(server):
-                    os.killpg(server.pid, number)
+            if _runs(server):
+                signal_group(server.pid, number)
             while time.monotonic() < end:
                 if not _runs(server):
                     self.forget(server)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ostler import ids
+from ostler.programs import signal_group
 from ostler.schema.errors import BadRequest, TaggedNotFound
 from ostler.schema.pty import Pty, PtyCreateInput, PtySize
 
@@ -113,10 +114,7 @@ class Terminal:
         for number in (signal.SIGHUP, signal.SIGKILL):
             if not self._open:
                 return
-            try:
-                os.killpg(self.info.pid, number)
-            except (ProcessLookupError, PermissionError):
-                pass
+            signal_group(self.info.pid, number)
             try:
                 async with asyncio.timeout(GRACE):
                     while await self.more(self.output.end) is not None:

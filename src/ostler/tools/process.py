@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from ostler.programs import exit_of, signal_group
+
 GRACE = 3.0
 """Seconds between SIGTERM and SIGKILL when a command runs out of time."""
 ABORT_GRACE = 0.2
@@ -51,7 +53,7 @@ async def run(
     cancelled. Raises OSError when the command cannot be started.
     """
     process, pipe = _start(command, directory, environment, on_output)
-    exited = _exit_of(process)
+    exited = exit_of(process)
     stop = asyncio.ensure_future(aborted.wait()) if aborted is not None else None
     try:
         waiting: set[asyncio.Future[Any]] = {exited} if stop is None else {exited, stop}
@@ -69,7 +71,7 @@ async def run(
         if stop is not None:
             stop.cancel()
         if not exited.done():
-            _signal(process.pid, signal.SIGKILL)  # its exit is still collected when it comes
+            signal_group(process.pid, signal.SIGKILL)  # its exit is still collected when it comes
         pipe.leave()
 
 
@@ -100,46 +102,18 @@ def _start(
     return process, _Pipe(reading, on_output)
 
 
-def _exit_of(process: "subprocess.Popen[bytes]") -> "asyncio.Future[int]":
-    """The process's exit status, once it has ended."""
-    loop = asyncio.get_running_loop()
-    try:
-        handle = os.pidfd_open(process.pid)
-    except (AttributeError, OSError):  # not Linux, or an old one: a thread waits
-        return asyncio.ensure_future(asyncio.to_thread(process.wait))
-    exited: asyncio.Future[int] = loop.create_future()
-
-    def collect() -> None:
-        loop.remove_reader(handle)
-        os.close(handle)
-        status = process.wait()
-        if not exited.done():
-            exited.set_result(status)
-
-    loop.add_reader(handle, collect)
-    return exited
-
-
 async def _stop(group: int, exited: "asyncio.Future[int]", pipe: "_Pipe", grace: float) -> None:
     """Ask every process of the group to end, then make it. The pipe closes when the last one that
     could write to it is gone."""
-    _signal(group, signal.SIGTERM)
+    signal_group(group, signal.SIGTERM)
     gone: set[asyncio.Future[Any]] = {exited, pipe.ended}
     try:
         await asyncio.wait(gone, timeout=grace)
     finally:
         # Whoever is left, with or without the pipe: an unwilling child, or one that redirected.
-        _signal(group, signal.SIGKILL)
+        signal_group(group, signal.SIGKILL)
     await asyncio.wait(gone, timeout=1.0)
     pipe.drain()
-
-
-def _signal(group: int, number: int) -> None:
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        # All gone, or what is left is not ours to end.
-        return
 
 
 class _Pipe:

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import subprocess
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ostler.integrations.lsp.framing import Decoder, FramingError, Message, encode
+from ostler.programs import LastLines, signal_group
 
 GRACE = 1.0
 """Seconds a server has for ending by itself, and then again after SIGTERM."""
@@ -20,8 +19,6 @@ MAX_UNSENT = 64 << 20
 """Bytes a server may leave unread in its input."""
 LAST_WORDS = 0.1
 """Seconds for what a server that has ended still has to say."""
-LINES_KEPT = 20
-_LINE_KEPT = 2_000
 
 METHOD_NOT_FOUND = -32601
 CONTENT_MODIFIED = -32801
@@ -75,8 +72,8 @@ class Connection:
         self._last_id = 0
         self._ending: str | None = None
         self._closing = False
-        self._said: deque[str] = deque(maxlen=LINES_KEPT)
-        self._said_rest = b""
+        program = process.args[0]  # type: ignore[index]
+        self._said = LastLines(lambda line: log.debug("%s: %s", program, line))
         self._silent = asyncio.Event()
 
     @classmethod
@@ -104,7 +101,7 @@ class Connection:
 
     async def _connect(self) -> None:
         process, loop = self._process, self._loop
-        for pipe, told in ((process.stdout, self._heard), (process.stderr, self._complained)):
+        for pipe, told in ((process.stdout, self._heard), (process.stderr, self._said.feed)):
             ended = self._output_ended if pipe is process.stdout else self._silent.set
             transport, _ = await loop.connect_read_pipe(_listening(told, ended), pipe)
             self._outputs.append(transport)
@@ -192,21 +189,12 @@ class Connection:
         with contextlib.suppress(ServerGone):
             self._send(answer)
 
-    def _complained(self, data: bytes) -> None:
-        *lines, rest = (self._said_rest + data).split(b"\n")
-        self._said_rest = rest[-_LINE_KEPT:]
-        for line in lines:
-            text = line.decode("utf-8", "replace")[:_LINE_KEPT]
-            self._said.append(text)
-            log.debug("%s: %s", self._process.args[0], text)  # type: ignore[index]
-
     async def last_words(self) -> str:
         """The last lines of standard error, to be put behind a failure; empty where it has none."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS):
                 await self._silent.wait()
-        lines = [*self._said, self._said_rest.decode("utf-8", "replace")]
-        said = "\n".join(line for line in lines if line.strip())
+        said = self._said.text()
         return f"\n{said}" if said else ""
 
     def _output_ended(self) -> None:
@@ -236,11 +224,11 @@ class Connection:
                 self._hang_up()
                 await self._gone(GRACE)
             if self._process.poll() is None:
-                self._signal(signal.SIGTERM)
+                signal_group(self._process.pid, signal.SIGTERM)
                 await self._gone(GRACE)
         finally:
             # Also what it left behind, and also when the caller has no time.
-            self._signal(signal.SIGKILL)
+            signal_group(self._process.pid, signal.SIGKILL)
             self._end("it was ended")
             self._hang_up()
             for transport in self._outputs:
@@ -258,10 +246,6 @@ class Connection:
             if self._process.poll() is not None:
                 return
             await asyncio.sleep(0.005)
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
 
 
 def _run(

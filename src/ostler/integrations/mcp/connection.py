@@ -28,7 +28,8 @@ from pydantic import FileUrl, ValidationError
 
 from ostler.integrations.mcp.auth import Flow, SignIn
 from ostler.integrations.mcp.credentials import McpCredentials
-from ostler.integrations.mcp.local import StandardError, local_client
+from ostler.integrations.mcp.local import local_client
+from ostler.programs import LastLines
 from ostler.schema.config import McpOAuthConfig
 from ostler.schema.mcp import (
     McpLocalConfig,
@@ -145,7 +146,7 @@ class Connection:
     async def _connect(self, settled: asyncio.Event, flow: Flow | None) -> None:
         """Try each way of connecting in turn, and stay in the first that works until it ends."""
         for way in self._ways(flow):
-            stderr = StandardError()
+            stderr = LastLines()
             deadline = self._connecting = anyio.CancelScope()
             try:
                 with deadline:
@@ -158,7 +159,7 @@ class Connection:
                     log.info("MCP server %s did not end well: %s", self.name, _told(e))
                     self._lose(CLOSED)
                     return
-                self.status = self._refusal(way, e, stderr.text())
+                self.status = self._refusal(way, e, stderr)
                 log.info("MCP server %s: %s", self.name, self.status)
                 if isinstance(self.status, MCPStatusNeedsAuth | MCPStatusNeedsClientRegistration):
                     return
@@ -168,7 +169,7 @@ class Connection:
     async def _stay(
         self,
         way: "_Way",
-        stderr: StandardError,
+        stderr: LastLines,
         deadline: anyio.CancelScope,
         settled: asyncio.Event,
         patient: bool,
@@ -248,7 +249,7 @@ class Connection:
     def _hear(self) -> None:
         self._heard = time.monotonic()
 
-    def _refusal(self, way: "_Way", error: BaseException, stderr: str) -> MCPStatus:
+    def _refusal(self, way: "_Way", error: BaseException, stderr: LastLines) -> MCPStatus:
         refused = way.sign_in.refused if way.sign_in else None
         if refused == "auth":
             return MCPStatusNeedsAuth()
@@ -256,7 +257,7 @@ class Connection:
             return MCPStatusNeedsClientRegistration(
                 error="The server does not register clients by itself; set oauth.clientId"
             )
-        return MCPStatusFailed(error=_told(error) + stderr)
+        return MCPStatusFailed(error="\n".join(filter(None, (_told(error), stderr.text()))))
 
     # ── ways to connect ──────────────────────────────────────────────────────────────────────
 
@@ -273,7 +274,7 @@ class Connection:
         return SignIn(self.name, config.url, oauth, self._credentials, flow)
 
     async def _enter(
-        self, stack: AsyncExitStack, way: "_Way", stderr: StandardError, lost: asyncio.Event
+        self, stack: AsyncExitStack, way: "_Way", stderr: LastLines, lost: asyncio.Event
     ) -> Client:
         client = Client(
             _watched(way.open(stderr), lost, self._hear),
@@ -416,7 +417,7 @@ class _Way:
 
     sign_in: SignIn | None = None
 
-    def open(self, stderr: StandardError) -> Any:
+    def open(self, stderr: LastLines) -> Any:
         """The package's transport, not entered yet."""
         raise NotImplementedError
 
@@ -429,7 +430,7 @@ class _Local(_Way):
         self._directory = os.path.normpath(os.path.join(directory, config.cwd or "."))
         self._environment = {**environment, **(config.environment or {})}
 
-    def open(self, stderr: StandardError) -> Any:
+    def open(self, stderr: LastLines) -> Any:
         return local_client(self._config.command, self._directory, self._environment, stderr)
 
 
@@ -441,7 +442,7 @@ class _Http(_Way):
     ) -> None:
         self._config, self.sign_in, self._ended = config, sign_in, ended
 
-    def open(self, stderr: StandardError) -> Any:
+    def open(self, stderr: LastLines) -> Any:
         return self._connect()
 
     async def _follow(self, response: httpx2.Response) -> None:
@@ -462,7 +463,7 @@ class _Sse(_Way):
     def __init__(self, config: McpRemoteConfig, sign_in: SignIn | None) -> None:
         self._config, self.sign_in = config, sign_in
 
-    def open(self, stderr: StandardError) -> Any:
+    def open(self, stderr: LastLines) -> Any:
         return sse_client(
             self._config.url,
             headers=self._config.headers,

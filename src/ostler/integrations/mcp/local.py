@@ -7,9 +7,7 @@ not end, and it does not keep what a server says on standard error.
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,33 +16,13 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from ostler.programs import LastLines, has_group, signal_group
+
 GRACE = 2.0
 """Seconds a server has for ending by itself, and then again after SIGTERM."""
-LINES_KEPT = 20
 _CHUNK = 65_536
-_LINE_KEPT = 2_000
 
 log = logging.getLogger("ostler.mcp")
-
-
-class StandardError:
-    """The last lines a server wrote to standard error: they say why it did not start."""
-
-    def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
-        self._rest = b""
-
-    async def read(self, stream: asyncio.StreamReader) -> None:
-        while data := await stream.read(_CHUNK):
-            *lines, rest = (self._rest + data).split(b"\n")
-            self._rest = rest[-_LINE_KEPT:]
-            self._lines.extend(line.decode("utf-8", "replace")[:_LINE_KEPT] for line in lines)
-
-    def text(self) -> str:
-        """To be put behind an error; empty where nothing was written."""
-        lines = [*self._lines, self._rest.decode("utf-8", "replace")]
-        said = "\n".join(line for line in lines if line.strip())
-        return f"\n{said}" if said else ""
 
 
 @asynccontextmanager
@@ -52,10 +30,11 @@ async def local_client(
     command: Sequence[str],
     directory: str,
     environment: Mapping[str, str],
-    stderr: StandardError,
+    stderr: LastLines,
 ) -> AsyncIterator[Any]:
-    """Run a server and yield its (read, write) streams; at the end it and everything it started
-    are ended. Raises OSError when it cannot be run."""
+    """Run a server and yield its (read, write) streams; ``stderr`` gets what it says there, which
+    tells why one did not start. At the end it and everything it started are ended. Raises OSError
+    when it cannot be run."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -77,7 +56,7 @@ async def local_client(
     pumps = [
         asyncio.create_task(_hear(process.stdout, heard)),
         asyncio.create_task(_say(said, process.stdin, heard)),
-        asyncio.create_task(stderr.read(process.stderr)),
+        asyncio.create_task(_overhear(process.stderr, stderr)),
     ]
     try:
         yield read, write
@@ -109,6 +88,11 @@ async def _hear(stream: asyncio.StreamReader, heard: Any) -> None:
                 del rest[: end + 1]
 
 
+async def _overhear(stream: asyncio.StreamReader, lines: LastLines) -> None:
+    while data := await stream.read(_CHUNK):
+        lines.feed(data)
+
+
 def _message(line: bytes) -> SessionMessage | None:
     """None for what is no message: servers print to their output by mistake."""
     try:
@@ -138,10 +122,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     process.stdin.close()
     await _wait(process)
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, signal_number)
-        except ProcessLookupError:
-            return
+        signal_group(process.pid, signal_number)
         await _wait(process, gone=True)
 
 
@@ -150,14 +131,6 @@ async def _wait(process: asyncio.subprocess.Process, gone: bool = False) -> None
     loop = asyncio.get_running_loop()
     deadline = loop.time() + GRACE
     while loop.time() < deadline:
-        if process.returncode is not None and not (gone and _has_group(process.pid)):
+        if process.returncode is not None and not (gone and has_group(process.pid)):
             return
         await asyncio.sleep(0.01)
-
-
-def _has_group(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -9,11 +9,10 @@ import os
 import signal
 import subprocess
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 
-LINES_KEPT = 20
-_LINE_KEPT = 2_000
+from ostler.programs import LastLines, exit_of, has_group, signal_group
+
 _POLL = 0.01
 
 log = logging.getLogger("ostler.plugins")
@@ -23,25 +22,17 @@ class Output(asyncio.Protocol):
     """What a program says: into the log, the last lines kept to be put behind an error."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
-        self._rest = b""
+        self._lines = LastLines(lambda line: log.debug("%s: %s", name, line))
         self.ended = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[-_LINE_KEPT:]
-        for line in lines:
-            text = line.decode("utf-8", "replace")[:_LINE_KEPT]
-            self._lines.append(text)
-            log.debug("%s: %s", self._name, text)
+        self._lines.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set()
 
     def text(self) -> str:
-        lines = [*self._lines, self._rest.decode("utf-8", "replace")]
-        return "\n".join(line for line in lines if line.strip())
+        return self._lines.text()
 
 
 class Program:
@@ -50,7 +41,7 @@ class Program:
     def __init__(self, process: "subprocess.Popen[bytes]", output: Output) -> None:
         self._process, self.output = process, output
         self._transport: asyncio.BaseTransport | None = None
-        self.exited = _exit_of(process)
+        self.exited = exit_of(process)
 
     @classmethod
     async def start(
@@ -101,11 +92,10 @@ class Program:
         try:
             await self.exit(grace)
         finally:
-            _signal(self.pid, signal.SIGKILL)
+            signal_group(self.pid, signal.SIGKILL)
         await self.exit(5.0)
         deadline = time.monotonic() + 1.0
-        # What it started is collected by init, which tells nobody.
-        while _has_group(self.pid) and time.monotonic() < deadline:  # noqa: ASYNC110
+        while has_group(self.pid) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_POLL)
         if self._transport:
             self._transport.close()
@@ -132,38 +122,3 @@ async def run(
         return status, program.output.text()
     finally:
         await program.end(0)
-
-
-def _exit_of(process: "subprocess.Popen[bytes]") -> "asyncio.Future[int]":
-    """Its exit status, once it has ended, whoever still holds its pipes."""
-    loop = asyncio.get_running_loop()
-    try:
-        handle = os.pidfd_open(process.pid)
-    except (AttributeError, OSError):  # not Linux, or an old one: a thread waits
-        return asyncio.ensure_future(asyncio.to_thread(process.wait))
-    exited: asyncio.Future[int] = loop.create_future()
-
-    def collect() -> None:
-        loop.remove_reader(handle)
-        os.close(handle)
-        status = process.wait()
-        if not exited.done():
-            exited.set_result(status)
-
-    loop.add_reader(handle, collect)
-    return exited
-
-
-def _signal(group: int, number: int) -> None:
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return  # all gone, or what is left is not ours to end
-
-
-def _has_group(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
