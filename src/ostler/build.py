@@ -389,14 +389,13 @@ async def _with_config_hook(loaded: LoadedConfig, hooks: Hooks) -> LoadedConfig:
     if not hooks.listens("config"):
         return loaded
 
-    def typed(raw: Raw) -> Config:
+    def typed(raw: Raw) -> LoadedConfig:
         try:
-            return convert(raw)
+            return msgspec.structs.replace(loaded, raw=raw, config=convert(raw))
         except ConfigError as e:
             raise msgspec.ValidationError(str(e)) from None
 
-    raw = await hooks.run("config", {}, loaded.raw, typed)
-    return msgspec.structs.replace(loaded, raw=raw, config=typed(raw))
+    return await hooks.run("config", {}, loaded.raw, typed)
 
 
 def _root(directory: str, identity: Identity) -> str:

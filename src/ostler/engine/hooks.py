@@ -53,7 +53,7 @@ async def received(
         changed = {**_object(output, "message"), **own, "id": message.id}
         return msgspec.convert({"message": changed, "parts": parts}, Received)
 
-    output = await instance.hooks.run(
+    return await instance.hooks.run(
         "chat.message",
         {
             "sessionID": message.sessionID,
@@ -65,7 +65,6 @@ async def received(
         _plain(prompt),
         typed,
     )
-    return typed(output)
 
 
 async def command_parts(
@@ -78,13 +77,12 @@ async def command_parts(
     def typed(output: Json) -> list[PartInput]:
         return msgspec.convert(_objects(output, "parts"), list[PartInput])
 
-    output = await instance.hooks.run(
+    return await instance.hooks.run(
         "command.execute.before",
         {"command": command, "sessionID": session_id, "arguments": arguments},
         {"parts": _plain(parts)},
         typed,
     )
-    return typed(output)
 
 
 # ── requests ──────────────────────────────────────────────────────────────────────────────────
@@ -103,13 +101,14 @@ async def shown(instance: Instance, entries: Sequence[Entry]) -> Sequence[Entry]
         return entries
     before = [{"info": _plain(e.message), "parts": _plain(e.parts)} for e in entries]
 
-    def typed(output: Json) -> list[_Shown]:
-        return msgspec.convert(_objects(output, "messages"), list[_Shown])
+    def typed(output: Json) -> list[tuple[Json, _Shown]]:
+        plain = _objects(output, "messages")
+        return list(zip(plain, msgspec.convert(plain, list[_Shown]), strict=True))
 
-    output = await instance.hooks.run(hook, {}, {"messages": before}, typed)
+    messages = await instance.hooks.run(hook, {}, {"messages": before}, typed)
     known = {id_of(raw): (raw, entry) for raw, entry in zip(before, entries, strict=True)}
     result = []
-    for raw, message in zip(output["messages"], typed(output), strict=True):
+    for raw, message in messages:
         was = known.get(message.info.id)
         unchanged = was is not None and was[0] == raw  # whose translation is still good
         seq = was[1].seq if was else 0
@@ -149,15 +148,14 @@ async def _with_system(instance: Instance, request: ModelRequest) -> ModelReques
     texts = [_text(m) for m in request.messages if m.role == "system"]
 
     def typed(output: Json) -> list[str]:
-        return msgspec.convert(output.get("system"), list[str])
+        return [text for text in msgspec.convert(output.get("system"), list[str]) if text]
 
-    output = await instance.hooks.run(
+    changed = await instance.hooks.run(
         hook,
         {"sessionID": request.session_id, "model": _plain(request.model)},
         {"system": texts},
         typed,
     )
-    changed = [text for text in typed(output) if text]
     if changed == texts:
         return request
     system = [ChatMessage("system", (TextBlock(text),)) for text in changed]
@@ -185,13 +183,12 @@ async def _defined(instance: Instance, tool: ToolDefinition) -> ToolDefinition:
     def typed(output: Json) -> _Definition:
         return msgspec.convert(output, _Definition)
 
-    output = await instance.hooks.run(
+    changed = await instance.hooks.run(
         "tool.definition",
         {"toolID": tool.name},
         {"description": tool.description, "parameters": tool.parameters},
         typed,
     )
-    changed = typed(output)
     return ToolDefinition(tool.name, changed.description, changed.parameters)
 
 
@@ -212,10 +209,8 @@ async def _with_parameters(
     before = _Parameters(
         request.temperature, request.top_p, request.top_k, request.max_output, request.options
     )
-    chosen = parameters(await hooks.run("chat.params", input, _plain(before), parameters))
-    added = headers(
-        await hooks.run("chat.headers", input, {"headers": dict(request.headers)}, headers)
-    )
+    chosen = await hooks.run("chat.params", input, _plain(before), parameters)
+    added = await hooks.run("chat.headers", input, {"headers": dict(request.headers)}, headers)
     return msgspec.structs.replace(
         request,
         temperature=chosen.temperature,
@@ -249,7 +244,7 @@ async def small_model(instance: Instance, model: Model) -> Model:
     hook = "experimental.provider.small_model"
     if instance.config.small_model is None and instance.hooks.listens(hook):
         provider = _plain(instance.models.provider_of(model))
-        output = await instance.hooks.run(hook, {"provider": provider}, {})
+        output = await instance.hooks.run(hook, {"provider": provider}, {}, _as_it_is)
         chosen = output.get("model") or {}
         try:
             return instance.models.get(chosen["providerID"], chosen["id"])
@@ -271,7 +266,7 @@ async def completed_text(instance: Instance, part: TextPart, text: str) -> str:
         return msgspec.convert(output.get("text"), str)
 
     input = {"sessionID": part.sessionID, "messageID": part.messageID, "partID": part.id}
-    return typed(await instance.hooks.run(hook, input, {"text": text}, typed))
+    return await instance.hooks.run(hook, input, {"text": text}, typed)
 
 
 async def before_call(instance: Instance, part: ToolPart, arguments: Json) -> Json:
@@ -307,10 +302,8 @@ async def after_call(
         return msgspec.convert(output, _Result)
 
     before = _Result(result.title, result.output, _plain(result.metadata), list(result.attachments))
-    changed = typed(
-        await instance.hooks.run(
-            "tool.execute.after", {**_call(part), "args": arguments}, _plain(before), typed
-        )
+    changed = await instance.hooks.run(
+        "tool.execute.after", {**_call(part), "args": arguments}, _plain(before), typed
     )
     return ToolResult(changed.output, changed.title, changed.metadata, changed.attachments)
 
@@ -335,7 +328,11 @@ async def judged(instance: Instance, request: PermissionRequest) -> bool:
         "callID": tool.callID if tool else None,
     }
     output = await instance.hooks.run(
-        "permission.ask", input, {"status": "ask"}, final=lambda o: o.get("status") == "deny"
+        "permission.ask",
+        input,
+        {"status": "ask"},
+        _as_it_is,
+        final=lambda o: o.get("status") == "deny",
     )
     if output.get("status") == "deny":
         raise PermissionDenied("A plugin denied this call by its own rules.")
@@ -354,7 +351,7 @@ async def shell_environment(
 
     input = {"cwd": directory, "sessionID": session_id, "callID": call_id}
     input = {key: value for key, value in input.items() if value is not None}
-    return typed(await instance.hooks.run("shell.env", input, {"env": {}}, typed))
+    return await instance.hooks.run("shell.env", input, {"env": {}}, typed)
 
 
 # ── compaction ────────────────────────────────────────────────────────────────────────────────
@@ -376,7 +373,7 @@ async def compacting(instance: Instance, session_id: str) -> CompactionContext:
     def typed(output: Json) -> CompactionContext:
         return msgspec.convert(output, CompactionContext)
 
-    return typed(await instance.hooks.run(hook, {"sessionID": session_id}, {"context": []}, typed))
+    return await instance.hooks.run(hook, {"sessionID": session_id}, {"context": []}, typed)
 
 
 async def goes_on(
@@ -387,8 +384,12 @@ async def goes_on(
     if not instance.hooks.listens(hook):
         return True
     input = {**_about(instance, user.sessionID, model, agent, user), "overflow": overflow}
-    output = await instance.hooks.run(hook, input, {"enabled": True})
+    output = await instance.hooks.run(hook, input, {"enabled": True}, _as_it_is)
     return output.get("enabled") is not False
+
+
+def _as_it_is(output: Json) -> Json:
+    return output
 
 
 def _object(output: Json, key: str) -> Json:

@@ -51,19 +51,20 @@ class Hooks:
         hook: str,
         input: Json,
         output: Json,
-        as_type: Callable[[Json], T] | None = None,
+        as_type: Callable[[Json], T],
         final: Callable[[Json], bool] = lambda _output: False,
-    ) -> Json:
+    ) -> T:
         """The output as the plugins leave it. ``as_type`` raises ValidationError for an output that
         cannot be used: a plugin's that does not pass is left out. Nobody is called after an output
-        that is ``final``. Raises nothing."""
+        that is ``final``. Raises nothing, but what ``as_type`` makes of an ``output`` that stays as
+        it was given."""
+        left: list[T] = []
         for index, plugin in enumerate(self.plugins):
             if hook not in plugin.hooks or self._given_up(index, hook):
                 continue
             try:
                 changed = await self._call(index, plugin, hook, input, output)
-                if as_type is not None:
-                    as_type(changed)
+                left = [as_type(changed)]
             except PluginRefused as e:
                 self._report(f"plugin {plugin.name}: {hook} failed: {e}")
             except PluginError as e:
@@ -74,7 +75,7 @@ class Hooks:
                 output = changed
                 if final(output):
                     break
-        return output
+        return left[0] if left else as_type(output)
 
     async def judge(self, hook: str, input: Json, output: Json) -> Json:
         """As ``run``, but the first failure is raised. Raises PluginRefused with what a hook
