@@ -35,6 +35,13 @@ Database = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+File = Annotated[Path, typer.Argument(help="The flow file (YAML).", dir_okay=False)]
+Inputs = Annotated[list[str] | None, typer.Option("--input", "-i", help="An input, as name=value.")]
+Servers = Annotated[
+    list[str] | None,
+    typer.Option("--server", "-s", envvar="OPENCODE_API_URL", help="A server's URL."),
+]
+Directory = Annotated[str, typer.Option("--dir", help="Where to work.")]
 RunId = Annotated[str, typer.Argument(help="The run's id, or how it begins.")]
 
 
@@ -45,15 +52,10 @@ def flow() -> None:
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(help="The flow file (YAML).", dir_okay=False)],
-    input: Annotated[
-        list[str] | None, typer.Option("--input", "-i", help="An input, as name=value.")
-    ] = None,
-    server: Annotated[
-        list[str] | None,
-        typer.Option("--server", "-s", envvar="OPENCODE_API_URL", help="A server's URL."),
-    ] = None,
-    directory: Annotated[str, typer.Option("--dir", help="Where to work.")] = "",
+    file: File,
+    input: Inputs = None,
+    server: Servers = None,
+    directory: Directory = "",
     detach: Annotated[
         bool, typer.Option("--detach", help="Leave it to the workers, and print its id.")
     ] = False,
@@ -130,11 +132,8 @@ async def _preflight(
 
 @app.command()
 def preflight(
-    file: Annotated[Path, typer.Argument(help="The flow file (YAML).", dir_okay=False)],
-    server: Annotated[
-        list[str] | None,
-        typer.Option("--server", "-s", envvar="OPENCODE_API_URL", help="A server's URL."),
-    ] = None,
+    file: File,
+    server: Servers = None,
     directory: Annotated[str, typer.Option("--dir", help="Where it would work.")] = "",
     attended: Annotated[bool, typer.Option("--attended")] = False,
 ) -> None:
@@ -353,15 +352,10 @@ async def _work(database: str, concurrency: int) -> None:
 def schedule(
     name: Annotated[str, typer.Argument(help="What it is called.")],
     cron: Annotated[str, typer.Argument(help='When, such as "0 3 * * *".')],
-    file: Annotated[Path, typer.Argument(help="The flow file (YAML).", dir_okay=False)],
-    input: Annotated[
-        list[str] | None, typer.Option("--input", "-i", help="An input, as name=value.")
-    ] = None,
-    server: Annotated[
-        list[str] | None,
-        typer.Option("--server", "-s", envvar="OPENCODE_API_URL", help="A server's URL."),
-    ] = None,
-    directory: Annotated[str, typer.Option("--dir", help="Where to work.")] = "",
+    file: File,
+    input: Inputs = None,
+    server: Servers = None,
+    directory: Directory = "",
     timezone: Annotated[str, typer.Option(help="Of the times, such as Europe/Rome.")] = "",
     database: Database = "",
 ) -> None:

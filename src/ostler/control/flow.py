@@ -228,7 +228,7 @@ async def gather(run_id: str, name: str, results: list[Json]) -> Json:
             "directory": artifacts[0]["directory"] if artifacts else None,
         }
         current().store.save_stage(record)
-        return _passed(run_id, record)
+        return _passed(record)
 
     return await asyncio.to_thread(work)
 
@@ -317,14 +317,17 @@ async def next_step(run_id: str, name: str, key: str, failures: list[Json], mode
 async def settle(run_id: str, name: str, key: str, winner: int, others: list[int]) -> Json:
     """One of several attempts has won: the others are given up."""
     context = current()
-    for attempt in await asyncio.to_thread(context.store.attempts, run_id, key):
+    made = await asyncio.to_thread(context.store.attempts, run_id, key)
+    for attempt in made:
         if attempt.number in others and attempt.status == "running" and attempt.session:
             client = context.pool.server(attempt.server).client
             try:
                 await client.session.abort(attempt.session, directory=attempt.directory)
             except ClientError:
                 pass  # its own deadline ends it
-    return await asyncio.to_thread(_won, run_id, name, _attempt(run_id, key, winner))
+    _, _, stage = await asyncio.to_thread(_stage, run_id, name)
+    won = next(attempt for attempt in made if attempt.number == winner)
+    return await asyncio.to_thread(_won, stage, won)
 
 
 # ── an attempt ────────────────────────────────────────────────────────────────────────────────
@@ -359,7 +362,7 @@ async def attempt_once(
         attempt.checks = [msgspec.to_builtins(e) for e in evidence]
     if failure is None:
         attempt.commit = await workplace.committed(place, attempt.title)
-    return await asyncio.to_thread(_ended, run_id, name, attempt, failure, alone)
+    return await asyncio.to_thread(_ended, stage, attempt, failure, alone)
 
 
 async def _opened(
@@ -387,7 +390,7 @@ async def _opened(
     return None
 
 
-def _ended(run_id: str, name: str, attempt: Attempt, failure: Failure | None, alone: bool) -> Json:
+def _ended(stage: Stage, attempt: Attempt, failure: Failure | None, alone: bool) -> Json:
     attempt.status = "passed" if failure is None else "failed"
     attempt.failure = None if failure is None else msgspec.to_builtins(failure)
     attempt.ended, attempt.waiting = time.time(), None
@@ -396,14 +399,13 @@ def _ended(run_id: str, name: str, attempt: Attempt, failure: Failure | None, al
         return {"status": "failed", "failure": attempt.failure, "number": attempt.number}
     if not alone:
         return {"status": "passed", "number": attempt.number}
-    return _won(run_id, name, attempt)
+    return _won(stage, attempt)
 
 
-def _won(run_id: str, name: str, attempt: Attempt) -> Json:
+def _won(stage: Stage, attempt: Attempt) -> Json:
     """The stage has passed with this attempt."""
     store = current().store
-    _, _, stage = _stage(run_id, name)
-    record = store.stages(run_id)[attempt.stage]
+    record = store.stages(attempt.run)[attempt.stage]
     record.status, record.ended = "passed", time.time()
     record.artifact = {
         "summary": _summary(stage, attempt),
@@ -414,11 +416,11 @@ def _won(run_id: str, name: str, attempt: Attempt) -> Json:
         "attempt": attempt.number,
     }
     store.save_stage(record)
-    return _passed(run_id, record)
+    return _passed(record)
 
 
-def _passed(run_id: str, record: StageRecord) -> Json:
-    goes_on = current().store.status(run_id) in RUNNING
+def _passed(record: StageRecord) -> Json:
+    goes_on = current().store.status(record.run) in RUNNING
     return {"status": "passed", "artifact": record.artifact, "goes_on": goes_on}
 
 
@@ -429,11 +431,6 @@ def _stage(run_id: str, name: str) -> tuple[Run, Plan, Stage]:
     run = current().store.run(run_id)
     plan = msgspec.convert(run.plan, Plan)
     return run, plan, plan.stages[name]
-
-
-def _attempt(run_id: str, key: str, number: int) -> Attempt:
-    found = current().store.attempts(run_id, key)
-    return next(a for a in found if a.number == number)
 
 
 def _models(plan: Plan, stage: Stage) -> list[str | None]:
@@ -505,7 +502,7 @@ def _summary(stage: Stage, attempt: Attempt) -> str:
 
 def _left(run_id: str, key: str, plan: Plan, stage: Stage) -> Limits:
     """The tightest of what the run, the stage and the attempt may spend, less what was spent."""
-    done = current().store.attempts(run_id)
+    done = current().store.attempts(run_id) if plan.budget or stage.budget else []
     of_stage = [a for a in done if a.stage == key]
     scopes = [(plan.budget, done), (stage.budget, of_stage), (stage.attempt_budget, [])]
     tokens: list[int] = []

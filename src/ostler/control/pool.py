@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from ostler.client import AsyncClient, ClientError, Unreachable
+from ostler.client import AsyncClient, Unreachable
 from ostler.control.watch import Hub
 
 REST_SECONDS = 5.0
@@ -66,6 +66,3 @@ class Pool:
         for server in self._servers.values():
             await server.close()
         self._servers.clear()
-
-
-__all__ = ["ClientError", "Pool", "Server"]
