@@ -61,14 +61,18 @@ class ProxyTransport:
         try:
             async with asyncio.timeout(timeouts.header):
                 return ProxyResponse(await self._client.send(outgoing, stream=True), request)
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, httpx.TimeoutException) as e:
             raise TransportError(
                 "timeout",
                 f"Provider response headers timed out after {(timeouts.header or 0) * 1000:.0f}ms",
                 request.url,
+                sent=not isinstance(e, httpx.ConnectTimeout),
             ) from None
         except httpx.HTTPError as e:
-            raise TransportError("unavailable", f"through the proxy: {e}", request.url) from None
+            reached = not isinstance(e, httpx.ConnectError | httpx.ProxyError)
+            raise TransportError(
+                "unavailable", f"through the proxy: {e}", request.url, sent=reached
+            ) from None
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -33,11 +33,12 @@ Kind = Literal["unavailable", "timeout", "bad_stream", "invalid_request"]
 
 
 class TransportError(OstlerError):
-    """``kind``: no connection or a broken one, too slow, not HTTP, or a request that cannot be."""
+    """``kind``: no connection or a broken one, too slow, not HTTP, or a request that cannot be.
+    ``sent``: the request may have arrived."""
 
-    def __init__(self, kind: Kind, message: str, url: str) -> None:
+    def __init__(self, kind: Kind, message: str, url: str, sent: bool = True) -> None:
         super().__init__(message)
-        self.kind, self.url = kind, url
+        self.kind, self.url, self.sent = kind, url, sent
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -51,11 +52,15 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
+    """``repeatable``: sent again where a kept connection breaks before a byte of the answer, though
+    nobody knows whether the server had read it."""
+
     url: str
     headers: Mapping[str, str]
     body: bytes
     method: str = "POST"
     timeouts: Timeouts = Timeouts()
+    repeatable: bool = True
 
 
 class HttpResponse(Protocol):
@@ -110,7 +115,7 @@ class DirectTransport:
                 await connection.wait_for_headers(request.timeouts.header)
             except _NothingCame as e:
                 connection.abort()
-                if reused:  # the server had closed it; nothing of the request was read
+                if reused and request.repeatable:  # most likely the server had closed it
                     continue
                 raise TransportError("unavailable", str(e), request.url) from None
             except BaseException:
@@ -379,14 +384,15 @@ async def _connect(origin: tuple[str, str, int], request: HttpRequest) -> _Conne
             "timeout",
             f"cannot connect to {host}:{port} within {request.timeouts.connect:.0f} s",
             request.url,
+            sent=False,
         ) from None
     except ssl.SSLError as e:
         raise TransportError(
-            "unavailable", f"TLS with {host}:{port} failed: {e}", request.url
+            "unavailable", f"TLS with {host}:{port} failed: {e}", request.url, sent=False
         ) from None
     except OSError as e:
         raise TransportError(
-            "unavailable", f"cannot connect to {host}:{port}: {e}", request.url
+            "unavailable", f"cannot connect to {host}:{port}: {e}", request.url, sent=False
         ) from None
     return connection
 

@@ -1,12 +1,11 @@
-"""One server over HTTP, by httpx, which is imported with the first call: it takes as long to import
-as everything else here."""
+"""One server over HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -18,13 +17,21 @@ from ostler.client.errors import (
     Unreachable,
     refusal,
 )
-
-if TYPE_CHECKING:
-    import httpx
+from ostler.proxy import choose
+from ostler.transport import HttpRequest, HttpResponse, Timeouts, Transport, TransportError
 
 CONNECT_SECONDS = 10.0
 SHOWN = 2000
 """Characters of an answer that an error keeps."""
+
+
+class _Answered(msgspec.Struct, frozen=True):
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def is_a(self, media: str) -> bool:
+        return self.headers.get("content-type", "").startswith(media)
 
 
 class Connection:
@@ -36,7 +43,7 @@ class Connection:
     ) -> None:
         self.address, self.directory, self.workspace = address, directory, workspace
         self.deadline = checked(deadline)
-        self._http: httpx.AsyncClient | None = None
+        self._transport: Transport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def call(
@@ -59,10 +66,10 @@ class Connection:
         what = f"{method} {template}"
         try:
             async with asyncio.timeout(seconds):
-                response = await self._send(method, url, query, body, directory, what)
+                answered = await self._answered(method, url, query, body, directory, what)
         except TimeoutError:
             raise DeadlineExceeded(f"{what}: no answer within {seconds:g} s", seconds) from None
-        return _decoded(response, answer, what)
+        return _decoded(answered, answer, what)
 
     def route(self, template: str, path: Mapping[str, str] | None = None) -> str:
         """The path of a route, its names filled in. Raises ValueError for an empty one."""
@@ -73,7 +80,7 @@ class Connection:
             template = template.replace("{" + name + "}", quote(value, safe=safe))
         return template
 
-    async def _send(
+    async def _answered(
         self,
         method: str,
         url: str,
@@ -81,16 +88,38 @@ class Connection:
         body: Any,
         directory: str | None,
         what: str,
-    ) -> "httpx.Response":
+    ) -> _Answered:
         headers = self.headers(directory)
-        content = None
+        content = b""
         if body is not None:
             headers["content-type"] = "application/json"
             content = msgspec.json.encode(_given(body) if isinstance(body, dict) else body)
+        request = self._request(method, url, query, headers, content)
         with _translated(what):
-            return await self.http().request(
-                method, url, params=self.query(query), content=content, headers=headers
-            )
+            response = await self.transport().send(request)
+            try:
+                return await _read(response)
+            finally:
+                await response.close()
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        query: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        content: bytes = b"",
+        silence: float | None = None,
+    ) -> HttpRequest:
+        asked = urlencode(self.query(query))
+        return HttpRequest(
+            f"{url}?{asked}" if asked else url,
+            headers,
+            content,
+            method,
+            Timeouts(connect=CONNECT_SECONDS, header=silence, chunk=silence),
+            repeatable=method == "GET",
+        )
 
     def query(self, query: Mapping[str, Any] | None) -> dict[str, str]:
         given = _given(query or {})
@@ -118,48 +147,43 @@ class Connection:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The chunks of an answer without an end. Raises ClientError: Unreachable when the
         connection breaks, or nothing comes for ``silence`` seconds."""
-        import httpx
-
         headers = {**self.headers(directory), "accept": "text/event-stream", **more}
-        patience = httpx.Timeout(silence, connect=CONNECT_SECONDS)
+        request = self._request("GET", self.address.url + path, query, headers, silence=silence)
         what = f"GET {path}"
         with _translated(what):
-            async with self.http().stream(
-                "GET",
-                self.address.url + path,
-                params=self.query(query),
-                headers=headers,
-                timeout=patience,
-            ) as response:
-                if response.status_code >= 300 or not _is(response, "text/event-stream"):
-                    await response.aread()
-                    _decoded(response, Any, what)
-                    raise InvalidAnswer(f"{what}: the answer is no event stream", response.text)
-                yield response.aiter_bytes()
+            response = await self.transport().send(request)
+            try:
+                media = response.headers.get("content-type", "")
+                if response.status >= 300 or not media.startswith("text/event-stream"):
+                    answered = await _read(response)
+                    _decoded(answered, Any, what)
+                    shown = _shown(answered.content)
+                    raise InvalidAnswer(f"{what}: the answer is no event stream", shown)
+                yield response.chunks()
+            finally:
+                await response.close()
 
-    def http(self) -> "httpx.AsyncClient":
-        import httpx
-
+    def transport(self) -> Transport:
         loop = asyncio.get_running_loop()
-        if self._http is None or self._loop is not loop:
+        if self._transport is None or self._loop is not loop:
             self._loop = loop
-            self._http = httpx.AsyncClient(
-                # Proxies, certificates: as the environment says, but never for this machine.
-                trust_env=not self.address.is_loopback,
-                timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-                follow_redirects=False,
-            )
-        return self._http
+            # Proxies as the environment says, but never for this machine.
+            self._transport = choose(self.address.url, {} if self.address.is_loopback else None)
+        return self._transport
 
     async def close(self) -> None:
-        http, self._http = self._http, None
-        if http is not None and self._loop is asyncio.get_running_loop():
-            await http.aclose()
+        transport, self._transport = self._transport, None
+        if transport is not None and self._loop is asyncio.get_running_loop():
+            await transport.close()
+
+
+async def _read(response: HttpResponse) -> _Answered:
+    chunks = [chunk async for chunk in response.chunks()]
+    return _Answered(response.status, response.headers, b"".join(chunks))
 
 
 class _translated:
-    """httpx's errors as the client's."""
+    """The transport's errors as the client's."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -168,42 +192,31 @@ class _translated:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        import httpx
-
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
-            raise Unreachable(f"{self._what}: no connection: {_said(error)}") from None
-        if isinstance(error, httpx.ReadTimeout):
+        if not isinstance(error, TransportError):
+            return
+        if error.kind == "invalid_request":
+            raise ClientError(f"{self._what}: {error}") from None
+        if not error.sent:
+            raise Unreachable(f"{self._what}: no connection: {error}") from None
+        if error.kind == "timeout":
             raise Unreachable(f"{self._what}: the server has gone silent", sent=True) from None
-        if isinstance(error, httpx.TransportError):
-            raise Unreachable(
-                f"{self._what}: the connection broke: {_said(error)}", sent=True
-            ) from None
-        if isinstance(error, httpx.HTTPError):
-            raise ClientError(f"{self._what}: {_said(error)}") from None
+        raise Unreachable(f"{self._what}: the connection broke: {error}", sent=True) from None
 
 
-def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _is(response: "httpx.Response", media: str) -> bool:
-    return bool(response.headers.get("content-type", "").startswith(media))
-
-
-def _decoded(response: "httpx.Response", answer: Any, what: str) -> Any:
+def _decoded(answered: _Answered, answer: Any, what: str) -> Any:
     """Raises ApiError, InvalidAnswer."""
-    data = response.content
-    if response.status_code >= 300:
-        raise refusal(response.status_code, _loose(data), what)
-    if _is(response, "text/html"):
+    data = answered.content
+    if answered.status >= 300:
+        raise refusal(answered.status, _loose(data), what)
+    if answered.is_a("text/html"):
         # What the original answers where it has no such route is its web page.
         raise InvalidAnswer(f"{what}: this server has no such route", _shown(data))
     if answer is None:
         return None
     if answer is bytes:
         return data
-    if answer is str and not _is(response, "application/json"):
-        return response.text
+    if answer is str and not answered.is_a("application/json"):
+        return data.decode(errors="replace")
     try:
         return _decoder(answer).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as e:

@@ -181,6 +181,7 @@ class EventStream:
     async def aclose(self) -> None:
         """Close the connection now. Whoever waits for an event has come to the end."""
         self._closed = True
+        self._ready.clear()
         if self._reading is not None and not self._reading.done():
             self._reading.cancel()
             await asyncio.wait((self._reading,))
