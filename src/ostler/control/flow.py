@@ -1,7 +1,7 @@
-"""A run carried out: its stages as workflows of DBOS, each attempt as steps, so that whoever goes
-on after a crash knows what is done.
+"""A run carried out: a workflow of DBOS, each attempt a step of it, so that whoever goes on after a
+crash knows what is done.
 
-    run: starts the stages whose needs have passed
+    run: carries out the stages whose needs have passed, several at a time as workflows of their own
     stage: an attempt, another, … until one passes or the playbook ends it
 
 A step may be carried out again after a crash; each is written so that this changes nothing:
@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,22 +23,18 @@ from dbos import error as dbos_error
 from ostler.client import ClientError
 from ostler.control import attempt as attempts
 from ostler.control import workplace
+from ostler.control.briefing import Briefing, artifact_of, gathered
 from ostler.control.checks import run_checks
 from ostler.control.context import current
-from ostler.control.contract import instructions
 from ostler.control.failures import Failure
 from ostler.control.notify import tell
-from ostler.control.plan import Limits, Plan, Stage
+from ostler.control.plan import Plan, Stage
 from ostler.control.policy import Step, decide, playbook
 from ostler.control.store import RUNNING, Attempt, Run, StageRecord
-from ostler.control.template import render, render_list
 from ostler.schema.base import JsonObject
 
 log = logging.getLogger(__name__)
 
-SUMMARY_LIMIT = 4_000
-"""Characters of an artifact that later stages are told, where the stage says no summary."""
-SHORT_SUMMARY = 800
 WAIT_SECONDS = 0.2
 
 Json = JsonObject
@@ -58,21 +54,29 @@ async def run_flow(run_id: str, generation: int) -> str:
     state = await begin(run_id)
     plan = msgspec.convert(state["plan"], Plan)
     passed: dict[str, Json] = state["passed"]
+    numbers: dict[str, int] = state["numbers"]
     needs = {name: set(stage.needs) for name, stage in plan.stages.items()}
     left = [name for name in plan.stages if name not in passed]
     running: dict[str, Any] = {}
     failed: Json | None = None
     goes_on: bool = state["goes_on"]
     while True:
-        if failed is None and goes_on:
-            for name in [n for n in left if needs[n] <= set(passed)]:
-                left.remove(name)
+        ready = [n for n in left if needs[n] <= set(passed)] if failed is None and goes_on else []
+        left = [name for name in left if name not in ready]
+        if len(ready) == 1 and not running:
+            # Nothing else can begin meanwhile: no workflow of its own, which costs as much again.
+            name = ready[0]
+            result = await _guarded(name, _stage(run_id, name, plan.stages[name], numbers))
+        else:
+            for name in ready:
                 with SetWorkflowID(f"{run_id}.{generation}.{name}"):
-                    running[name] = await DBOS.start_workflow_async(run_stage, run_id, name)
-        if not running:
-            break
-        name = await _first(running)
-        result = await _result_of(running.pop(name))
+                    running[name] = await DBOS.start_workflow_async(
+                        run_stage, run_id, name, numbers
+                    )
+            if not running:
+                break
+            name = await _first(running)
+            result = await _result_of(running.pop(name))
         goes_on = result.get("goes_on", True)
         if result["status"] == "passed":
             passed[name] = result["artifact"]
@@ -90,32 +94,45 @@ async def _first(running: Mapping[str, Any]) -> str:
 
 
 async def _result_of(handle: Any) -> Json:
+    return await _guarded(handle.workflow_id, handle.get_result())
+
+
+async def _guarded(name: str, work: Awaitable[Json]) -> Json:
     """A mistake of the control plane's own ends a stage like any failure."""
     try:
-        result: Json = await handle.get_result()
-        return result
+        return await work
     except dbos_error.DBOSException:
         raise
     except Exception as e:
-        log.exception("%s failed", handle.workflow_id)
+        log.exception("%s failed", name)
         failure = Failure("aborted", f"{type(e).__name__}: {e}")
         return {"status": "failed", "failure": msgspec.to_builtins(failure)}
 
 
 @DBOS.step(name="begin")
 async def begin(run_id: str) -> Json:
+    """``numbers``: of the last attempts at stages that an earlier start of the run made."""
     return await asyncio.to_thread(_begin, run_id)
 
 
 def _begin(run_id: str) -> Json:
     store = current().store
-    run = store.run(run_id)
+    run, stages = store.picture(run_id)
     if run.status == "queued":
         run.status, run.ended, run.failure = "running", None, None
         store.save_run(run)
-    done = {k: s.artifact for k, s in store.stages(run_id).items() if s.status == "passed"}
+    done = {k: s.artifact for k, s in stages.items() if s.status == "passed"}
     passed = {k: v for k, v in done.items() if k in run.plan["stages"]}
-    return {"plan": run.plan, "passed": passed, "goes_on": run.status in RUNNING}
+    before = store.attempts(run_id) if run.generation else []
+    numbers: dict[str, int] = {}
+    for attempt in before:
+        numbers[attempt.stage] = max(numbers.get(attempt.stage, 0), attempt.number)
+    return {
+        "plan": run.plan,
+        "passed": passed,
+        "numbers": numbers,
+        "goes_on": run.status in RUNNING,
+    }
 
 
 @DBOS.step(name="finish")
@@ -166,44 +183,47 @@ async def add_scheduled(at: str, run: Json) -> str:
 
 
 @DBOS.workflow(name="ostler.stage")
-async def run_stage(run_id: str, name: str) -> Json:
+async def run_stage(run_id: str, name: str, numbers: dict[str, int]) -> Json:
+    plan = await asyncio.to_thread(lambda: current().store.picture(run_id)[0].plan)
+    return await _stage(run_id, name, msgspec.convert(plan, Plan).stages[name], numbers)
+
+
+async def _stage(run_id: str, name: str, stage: Stage, numbers: dict[str, int]) -> Json:
     """``{status: passed, artifact}``, or ``{status: failed | escalated | …, failure}``."""
-    first = await prepare(run_id, name, name, None, True)
-    if first["items"] is None:
-        return await _tries(run_id, name, name, first)
+    if stage.for_each is None:
+        return await _tries(run_id, name, name, stage.best_of, numbers)
     handles = []
-    for index, item in enumerate(first["items"]):
+    for index in range(await prepare(run_id, name)):
         key = f"{name}[{index}]"
-        with SetWorkflowID(f"{DBOS.workflow_id}[{index}]"):
-            handles.append(await DBOS.start_workflow_async(run_item, run_id, name, key, item))
+        with SetWorkflowID(f"{DBOS.workflow_id}.{key}"):
+            handles.append(
+                await DBOS.start_workflow_async(run_item, run_id, name, key, stage.best_of, numbers)
+            )
     results = [await _result_of(handle) for handle in handles]
     return await gather(run_id, name, results)
 
 
 @DBOS.workflow(name="ostler.item")
-async def run_item(run_id: str, name: str, key: str, item: Any) -> Json:
-    return await _tries(run_id, name, key, await prepare(run_id, name, key, item, False))
+async def run_item(run_id: str, name: str, key: str, count: int, numbers: dict[str, int]) -> Json:
+    return await _tries(run_id, name, key, count, numbers)
 
 
 @DBOS.step(name="prepare")
-async def prepare(run_id: str, name: str, key: str, item: Any, whole: bool) -> Json:
-    """``items`` of a stage that is carried out for each of a list (asked of the ``whole`` stage);
-    the ``number`` of its first attempt, those of an earlier start of the run keep theirs; the
-    ``count`` of attempts side by side."""
+async def prepare(run_id: str, name: str) -> int:
+    """How many items a stage is carried out for, each on record."""
 
-    def work() -> Json:
+    def work() -> int:
         store = current().store
-        run, plan, stage = _stage(run_id, name)
-        items = None
-        if whole and stage.for_each is not None:
-            known = _artifacts(run_id, plan, name)
-            items = render_list(stage.for_each, run.inputs, known, stage=name)
-        record = StageRecord(run=run_id, key=key, name=name, item=item, started=time.time())
-        record.status = "running"
-        store.save_stage(record)
-        before = store.attempts(run_id, key) if run.generation else []
-        number = max((a.number for a in before), default=0) + 1
-        return {"items": items, "number": number, "count": stage.best_of}
+        items = Briefing(store, run_id, name, name).items()
+        now = time.time()
+        records = [StageRecord(run=run_id, key=name, name=name, started=now)]
+        for index, item in enumerate(items):
+            key = f"{name}[{index}]"
+            records.append(StageRecord(run=run_id, key=key, name=name, item=item, started=now))
+        for record in records:
+            record.status = "running"
+        store.save_stage(*records)
+        return len(items)
 
     return await asyncio.to_thread(work)
 
@@ -219,24 +239,18 @@ async def gather(run_id: str, name: str, results: list[Json]) -> Json:
             record.status, record.failure = failed["status"], failed["failure"]
             current().store.save_stage(record)
             return failed
-        artifacts = [r["artifact"] for r in results]
-        record.status = "passed"
-        record.artifact = {
-            "summary": "\n\n".join(a["summary"] for a in artifacts)[:SUMMARY_LIMIT],
-            "text": "\n\n".join(a["text"] for a in artifacts),
-            "value": [a["value"] for a in artifacts],
-            "directory": artifacts[0]["directory"] if artifacts else None,
-        }
+        record.status, record.artifact = "passed", gathered([r["artifact"] for r in results])
         current().store.save_stage(record)
         return _passed(record)
 
     return await asyncio.to_thread(work)
 
 
-async def _tries(run_id: str, name: str, key: str, first: Json) -> Json:
-    """Attempts at a stage, or at one item of it, until one passes or the playbook ends it."""
+async def _tries(run_id: str, name: str, key: str, count: int, numbers: Mapping[str, int]) -> Json:
+    """Attempts at a stage, or at one item of it, ``count`` side by side, until one passes or the
+    playbook ends it."""
     failures: list[Json] = []
-    number, count, model = first["number"], first["count"], 0
+    number, model = numbers.get(key, 0) + 1, 0
     step = Step("retry", Failure("aborted", ""))
     while True:
         how = {"model": model, "stricter": step.stricter, "summaries": step.summaries}
@@ -264,7 +278,7 @@ async def _side_by_side(
     """Several attempts at once: the first that passes counts."""
     handles: dict[str, Any] = {}
     for offset in range(count):
-        with SetWorkflowID(f"{DBOS.workflow_id}.a{number + offset}"):
+        with SetWorkflowID(f"{DBOS.workflow_id}.{key}.a{number + offset}"):
             handles[str(offset)] = await DBOS.start_workflow_async(
                 one_of_several, run_id, name, key, number + offset, how
             )
@@ -292,19 +306,18 @@ async def next_step(run_id: str, name: str, key: str, failures: list[Json], mode
 
     def work() -> Step:
         store = current().store
-        status = store.status(run_id)
-        _, plan, stage = _stage(run_id, name)
-        if status in RUNNING:
+        now = Briefing(store, run_id, name, key)
+        if now.run.status in RUNNING:
             step = decide(
                 [msgspec.convert(failure, Failure) for failure in failures],
-                playbook(plan.playbook),
-                attempts=stage.attempts,
-                has_fallback=model < len(_models(plan, stage)) - 1,
+                playbook(now.plan.playbook),
+                attempts=now.stage.attempts,
+                has_fallback=model < len(now.models) - 1,
             )
         else:
-            step = Step("stop", Failure("aborted", f"the run was {status}"))
+            step = Step("stop", Failure("aborted", f"the run was {now.run.status}"))
         if step.action != "retry":
-            record = store.stages(run_id)[key]
+            record = now.records[key]
             record.status = "escalated" if step.action == "escalate" else "failed"
             record.failure, record.ended = msgspec.to_builtins(step.failure), time.time()
             store.save_stage(record)
@@ -325,9 +338,15 @@ async def settle(run_id: str, name: str, key: str, winner: int, others: list[int
                 await client.session.abort(attempt.session, directory=attempt.directory)
             except ClientError:
                 pass  # its own deadline ends it
-    _, _, stage = await asyncio.to_thread(_stage, run_id, name)
     won = next(attempt for attempt in made if attempt.number == winner)
-    return await asyncio.to_thread(_won, stage, won)
+
+    def work() -> Json:
+        now = Briefing(context.store, run_id, name, key)
+        record = _won(now, won)
+        context.store.save_stage(record)
+        return _passed(record)
+
+    return await asyncio.to_thread(work)
 
 
 # ── an attempt ────────────────────────────────────────────────────────────────────────────────
@@ -340,13 +359,12 @@ async def attempt_once(
     """One attempt to its end: its place and session found or made, the prompt sent unless that was
     done, the answer awaited, the checks run. Where it is ``alone``, its success is the stage's."""
     context = current()
-    run, plan, stage = await asyncio.to_thread(_stage, run_id, name)
-    known = await asyncio.to_thread(context.store.attempt, run_id, key, number)
-    attempt = known or Attempt(run=run_id, stage=key, number=number, started=time.time())
-    attempt.model = _models(plan, stage)[how["model"]]
-    failure = await _opened(run, plan, stage, name, attempt, known is not None)
+    now, attempt, again = await asyncio.to_thread(_started, run_id, name, key, number)
+    attempt.model = now.models[how["model"]]
+    stage = now.stage
+    failure = await _opened(now, attempt, again)
     if failure is None:
-        order = await asyncio.to_thread(_order, run, plan, stage, name, key, attempt, how)
+        order = now.order(attempt.model, how["stricter"], how["summaries"])
         outcome = await attempts.carry_out(attempt, order, context.pool, context.store)
         attempt.text, attempt.value = outcome.text, outcome.value
         attempt.tokens, attempt.cost = outcome.tokens, outcome.cost
@@ -362,27 +380,47 @@ async def attempt_once(
         attempt.checks = [msgspec.to_builtins(e) for e in evidence]
     if failure is None:
         attempt.commit = await workplace.committed(place, attempt.title)
-    return await asyncio.to_thread(_ended, stage, attempt, failure, alone)
+    return await asyncio.to_thread(_ended, now, attempt, failure, alone)
 
 
-async def _opened(
-    run: Run, plan: Plan, stage: Stage, name: str, attempt: Attempt, again: bool
-) -> Failure | None:
+def _started(run_id: str, name: str, key: str, number: int) -> tuple[Briefing, Attempt, bool]:
+    """The attempt, and whether it was on record. Its stage is now one that runs."""
+    store = current().store
+    known = store.attempt(run_id, key, number)
+    now = Briefing(store, run_id, name, key)
+    if known is not None:
+        return now, known, True
+    attempt = Attempt(run=run_id, stage=key, number=number, started=time.time())
+    record = now.records.get(key)
+    if record is None or record.status != "running":
+        record = StageRecord(run=run_id, key=key, name=name, started=attempt.started)
+        record.status = "running"
+        now.records[key] = record
+        store.save_stage(record)
+    return now, attempt, False
+
+
+async def _opened(now: Briefing, attempt: Attempt, again: bool) -> Failure | None:
     """Find or make an attempt's place and session; why that cannot be."""
     context = current()
     if attempt.session:
         return None
-    failure = await asyncio.to_thread(_exhausted, run.id, plan)
+    failure = now.exhausted()
     if failure is not None:
         return failure
     try:
-        directory = await asyncio.to_thread(_directory, run, plan, name)
-        place = await workplace.opened(directory, attempt.title, context.worktrees, stage.worktree)
+        place = await workplace.opened(
+            now.directory(),
+            attempt.title,
+            context.worktrees,
+            now.stage.worktree,
+            now.needs_base,
+        )
         attempt.directory, attempt.base = place.directory, place.base
         attempt.branch = place.branch
         if not again:
             await asyncio.to_thread(context.store.save_attempt, attempt)
-        await attempts.open_session(attempt, context.pool, run.servers, again)
+        await attempts.open_session(attempt, context.pool, now.run.servers, again)
     except attempts.LostServer as e:
         return e.failure
     except workplace.NoWorkplace as e:
@@ -390,153 +428,29 @@ async def _opened(
     return None
 
 
-def _ended(stage: Stage, attempt: Attempt, failure: Failure | None, alone: bool) -> Json:
+def _ended(now: Briefing, attempt: Attempt, failure: Failure | None, alone: bool) -> Json:
+    store = current().store
     attempt.status = "passed" if failure is None else "failed"
     attempt.failure = None if failure is None else msgspec.to_builtins(failure)
     attempt.ended, attempt.waiting = time.time(), None
-    current().store.save_attempt(attempt)
+    if failure is None and alone:
+        record = _won(now, attempt)
+        store.save_attempt(attempt, record)
+        return _passed(record)
+    store.save_attempt(attempt)
     if failure is not None:
         return {"status": "failed", "failure": attempt.failure, "number": attempt.number}
-    if not alone:
-        return {"status": "passed", "number": attempt.number}
-    return _won(stage, attempt)
+    return {"status": "passed", "number": attempt.number}
 
 
-def _won(stage: Stage, attempt: Attempt) -> Json:
-    """The stage has passed with this attempt."""
-    store = current().store
-    record = store.stages(attempt.run)[attempt.stage]
+def _won(now: Briefing, attempt: Attempt) -> StageRecord:
+    """The stage, passed with this attempt."""
+    record = now.records[attempt.stage]
     record.status, record.ended = "passed", time.time()
-    record.artifact = {
-        "summary": _summary(stage, attempt),
-        "text": attempt.text,
-        "value": attempt.value,
-        "directory": attempt.directory,
-        "commit": attempt.commit,
-        "attempt": attempt.number,
-    }
-    store.save_stage(record)
-    return _passed(record)
+    record.artifact = artifact_of(now.stage, attempt)
+    return record
 
 
 def _passed(record: StageRecord) -> Json:
     goes_on = current().store.status(record.run) in RUNNING
     return {"status": "passed", "artifact": record.artifact, "goes_on": goes_on}
-
-
-# ── what a stage is told ──────────────────────────────────────────────────────────────────────
-
-
-def _stage(run_id: str, name: str) -> tuple[Run, Plan, Stage]:
-    run = current().store.run(run_id)
-    plan = msgspec.convert(run.plan, Plan)
-    return run, plan, plan.stages[name]
-
-
-def _models(plan: Plan, stage: Stage) -> list[str | None]:
-    """The one asked for, then those to fall back to."""
-    return [stage.model or plan.model, *(stage.fallback or plan.fallback)]
-
-
-def _artifacts(run_id: str, plan: Plan, name: str) -> dict[str, Json]:
-    """Those of the stages that this one needs, directly or not."""
-    wanted, found = list(plan.stages[name].needs), set[str]()
-    while wanted:
-        need = wanted.pop()
-        if need not in found:
-            found.add(need)
-            wanted += plan.stages[need].needs
-    stages = current().store.stages(run_id)
-    return {k: stages[k].artifact or {} for k in plan.stages if k in found and k in stages}
-
-
-def _directory(run: Run, plan: Plan, name: str) -> str:
-    """Where a stage works: where the nearest stage it needs left its work, else the run's."""
-    stages = current().store.stages(run.id)
-    for need in reversed(plan.stages[name].needs):
-        artifact = stages[need].artifact if need in stages else None
-        if artifact and artifact.get("commit") and artifact.get("directory"):
-            return str(artifact["directory"])
-    return run.directory
-
-
-def _order(
-    run: Run, plan: Plan, stage: Stage, name: str, key: str, attempt: Attempt, how: Json
-) -> attempts.Order:
-    record = current().store.stages(run.id)[key]
-    artifacts = _artifacts(run.id, plan, name)
-    if how["summaries"]:
-        artifacts = {k: _shortened(a) for k, a in artifacts.items()}
-    prompt = render(stage.prompt, run.inputs, artifacts, record.item, stage=name)
-    if how["stricter"] or stage.contract is not None:
-        prompt += "\n\n" + instructions(stage.contract or {}, how["stricter"])
-    limits = _left(run.id, key, plan, stage)
-    return attempts.Order(
-        prompt=prompt,
-        agent=stage.agent or plan.agent,
-        model=attempt.model,
-        system=stage.system,
-        tools=stage.tools,
-        contract=stage.contract,
-        timeout=min(stage.timeout, limits.seconds or stage.timeout),
-        limits=limits,
-        asks=stage.asks or plan.asks,
-        notify=plan.notify,
-    )
-
-
-def _shortened(artifact: Json) -> Json:
-    short = str(artifact.get("summary", ""))[:SHORT_SUMMARY]
-    return {**artifact, "summary": short, "text": short}
-
-
-def _summary(stage: Stage, attempt: Attempt) -> str:
-    if stage.summary is not None:
-        artifact = {"text": attempt.text, "value": attempt.value, "summary": ""}
-        return render(stage.summary, {}, {"this": artifact})[:SUMMARY_LIMIT]
-    return attempt.text[:SUMMARY_LIMIT]
-
-
-# ── what may still be spent ───────────────────────────────────────────────────────────────────
-
-
-def _left(run_id: str, key: str, plan: Plan, stage: Stage) -> Limits:
-    """The tightest of what the run, the stage and the attempt may spend, less what was spent."""
-    done = current().store.attempts(run_id) if plan.budget or stage.budget else []
-    of_stage = [a for a in done if a.stage == key]
-    scopes = [(plan.budget, done), (stage.budget, of_stage), (stage.attempt_budget, [])]
-    tokens: list[int] = []
-    costs: list[float] = []
-    seconds: list[float] = []
-    for limits, before in scopes:
-        if limits is None:
-            continue
-        if limits.tokens is not None:
-            tokens.append(limits.tokens - sum(attempts.counted(a.tokens or {}) for a in before))
-        if limits.cost is not None:
-            costs.append(limits.cost - sum(a.cost for a in before))
-        if limits.seconds is not None:
-            began = min((a.started for a in before), default=time.time())
-            seconds.append(limits.seconds - (time.time() - began))
-    return Limits(
-        tokens=max(1, min(tokens)) if tokens else None,
-        cost=max(0.0, min(costs)) if costs else None,
-        seconds=max(1.0, min(seconds)) if seconds else None,
-    )
-
-
-def _exhausted(run_id: str, plan: Plan) -> Failure | None:
-    """Whether the run has nothing left for another attempt."""
-    if plan.budget is None:
-        return None
-    done = current().store.attempts(run_id)
-    if not done:
-        return None
-    tokens: Json = {}
-    for attempt in done:
-        tokens = attempts.added(tokens, attempt.tokens or {})
-    cost = sum(a.cost for a in done)
-    limits = plan.budget
-    if limits.seconds is not None and time.time() - done[0].started >= limits.seconds:
-        return Failure("budget_exceeded", f"the run has used its {limits.seconds:.0f} s")
-    return attempts.over(limits, tokens, cost)

@@ -31,7 +31,7 @@ BEAT_SECONDS = 3.0
 DEAD_SECONDS = 15.0
 """A worker that has not been heard of for so long is dead; its runs are taken over."""
 FILE = "control.sqlite"
-VERSION = "1"
+VERSION = "2"
 """Of the workflows' shape: workers of another version leave each other's runs alone."""
 
 
@@ -77,7 +77,7 @@ class ControlPlane:
 
         config: Any = {
             "name": "ostler",
-            "system_database_url": self._url,
+            **self._database(),
             "executor_id": self.id,
             "application_version": VERSION,
             "log_level": "ERROR",
@@ -96,6 +96,13 @@ class ControlPlane:
             )
         self._beating = asyncio.create_task(self._live())
         return self
+
+    def _database(self) -> JsonObject:
+        """One engine for a file, with our settings: DBOS's own has twenty connections, which cache
+        two megabytes each and wait for the disk at each commit."""
+        if not self._url.startswith("sqlite"):
+            return {"system_database_url": self._url}
+        return {"system_database_engine": self.store.engine}
 
     async def __aexit__(self, *_exc: object) -> None:
         from dbos import DBOS

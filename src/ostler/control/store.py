@@ -45,6 +45,9 @@ _workers = sa.Table(
     sa.Column("data", sa.Text, nullable=False),
 )
 
+FILE_CONNECTIONS = 4
+"""To a file, which one writes at a time. Each has a cache of its own."""
+BUSY_SECONDS = 30.0
 RUNNING = ("queued", "running", "waiting")
 OVER = ("passed", "failed", "escalated", "cancelled", "paused")
 
@@ -128,23 +131,19 @@ class ControlStore:
         self.url = url
 
     @cached_property
-    def _engine(self) -> sa.Engine:
+    def engine(self) -> sa.Engine:
+        """Of the database, its tables there. DBOS works with the same one where it is a file."""
         if self.url.startswith("sqlite"):
-            engine = sa.create_engine(self.url, connect_args={"timeout": 30})
-
-            @sa.event.listens_for(engine, "connect")
-            def set_up(connection: Any, _record: Any) -> None:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
-
+            engine = sa.create_engine(self.url, pool_size=FILE_CONNECTIONS, max_overflow=0)
+            sa.event.listen(engine, "connect", _set_up)
         else:
             engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=5)
         _meta.create_all(engine)
         return engine
 
     def close(self) -> None:
-        if "_engine" in self.__dict__:
-            self._engine.dispose()
+        if "engine" in self.__dict__:
+            self.engine.dispose()
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────
 
@@ -152,18 +151,13 @@ class ControlStore:
         self.save_run(run)
 
     def save_run(self, run: Run) -> None:
-        self._put(
-            _runs,
-            {"id": run.id},
-            run,
-            created=run.created,
-            status=run.status,
-            generation=run.generation,
-        )
+        columns = {"created": run.created, "status": run.status, "generation": run.generation}
+        with self.engine.begin() as connection:
+            _put(connection, _runs, {"id": run.id}, run, **columns)
 
     def run(self, run_id: str) -> Run:
         """By its id, or the only one that begins so. Raises UnknownRun."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             query = sa.select(_runs.c.data).where(_runs.c.id.startswith(run_id, autoescape=True))
             rows = connection.execute(query.limit(2)).scalars().all()
         if len(rows) == 1:
@@ -172,14 +166,26 @@ class ControlStore:
         what = "No run" if not rows else "More than one run"
         raise UnknownRun(f"{what} is called {run_id}. The newest: {names}")
 
+    def picture(self, run_id: str) -> tuple[Run, dict[str, StageRecord]]:
+        """A run and its stages, by key. Raises UnknownRun."""
+        with self.engine.connect() as connection:
+            query = sa.select(_runs.c.data).where(_runs.c.id == run_id)
+            run = connection.execute(query).scalar()
+            found = sa.select(_stages.c.data).where(_stages.c.run == run_id)
+            rows = connection.execute(found).scalars().all()
+        if run is None:
+            raise UnknownRun(f"No run is called {run_id}")
+        stages = [msgspec.json.decode(row, type=StageRecord) for row in rows]
+        return msgspec.json.decode(run, type=Run), {stage.key: stage for stage in stages}
+
     def runs(self, limit: int = 50) -> list[Run]:
         """The newest first."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             query = sa.select(_runs.c.data).order_by(_runs.c.created.desc()).limit(limit)
             return [msgspec.json.decode(d, type=Run) for d in connection.execute(query).scalars()]
 
     def status(self, run_id: str) -> str:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             found = connection.execute(
                 sa.select(_runs.c.status).where(_runs.c.id == run_id)
             ).scalar()
@@ -187,29 +193,35 @@ class ControlStore:
 
     # ── stages and attempts ──────────────────────────────────────────────────────────────────
 
-    def save_stage(self, stage: StageRecord) -> None:
-        self._put(_stages, {"run": stage.run, "key": stage.key}, stage)
+    def save_stage(self, *stages: StageRecord) -> None:
+        with self.engine.begin() as connection:
+            for stage in stages:
+                _put(connection, _stages, {"run": stage.run, "key": stage.key}, stage)
 
     def stages(self, run_id: str) -> dict[str, StageRecord]:
         rows = self._rows(_stages, run_id, StageRecord)
         return {stage.key: stage for stage in rows}
 
     def remove_stages(self, run_id: str, keys: Sequence[str]) -> None:
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(
                 sa.delete(_stages).where(_stages.c.run == run_id, _stages.c.key.in_(keys))
             )
 
-    def save_attempt(self, attempt: Attempt) -> None:
+    def save_attempt(self, attempt: Attempt, stage: StageRecord | None = None) -> None:
+        """And, with it, the stage that it changes."""
         key = {"run": attempt.run, "stage": attempt.stage, "number": attempt.number}
-        self._put(_attempts, key, attempt)
+        with self.engine.begin() as connection:
+            _put(connection, _attempts, key, attempt)
+            if stage is not None:
+                _put(connection, _stages, {"run": stage.run, "key": stage.key}, stage)
 
     def attempt(self, run_id: str, stage: str, number: int) -> Attempt | None:
         columns = _attempts.c
         query = sa.select(columns.data).where(
             columns.run == run_id, columns.stage == stage, columns.number == number
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             found = connection.execute(query).scalar()
         return None if found is None else msgspec.json.decode(found, type=Attempt)
 
@@ -222,14 +234,15 @@ class ControlStore:
 
     def beat(self, worker: str, data: JsonObject) -> None:
         """Say that a worker lives."""
-        self._put(_workers, {"id": worker}, data, seen=time.time())
+        with self.engine.begin() as connection:
+            _put(connection, _workers, {"id": worker}, data, seen=time.time())
 
     def bury(self, older_than: float) -> list[str]:
         """Forget the workers that have not been seen for so many seconds; which they were. Of
         several who ask, one gets each."""
         dead = []
         limit = time.time() - older_than
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             query = sa.select(_workers.c.id).where(_workers.c.seen < limit)
             for worker in connection.execute(query).scalars().all():
                 gone = sa.delete(_workers).where(_workers.c.id == worker, _workers.c.seen < limit)
@@ -239,12 +252,12 @@ class ControlStore:
 
     def leave(self, worker: str) -> None:
         """Say that a worker is no more: what it left undone is there to be taken over."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             gone = sa.update(_workers).where(_workers.c.id == worker)
             connection.execute(gone.values(seen=0.0))
 
     def workers(self) -> list[JsonObject]:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             rows = connection.execute(sa.select(_workers.c.data)).scalars()
             return [msgspec.json.decode(row) for row in rows]
 
@@ -254,13 +267,28 @@ class ControlStore:
         query = sa.select(table.c.data).where(table.c.run == run_id)
         if stage is not None:
             query = query.where(table.c.stage == stage)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return [msgspec.json.decode(d, type=kind) for d in connection.execute(query).scalars()]
 
-    def _put(self, table: sa.Table, key: Mapping[str, Any], value: Any, **columns: Any) -> None:
-        values = {**key, **columns, "data": msgspec.json.encode(value).decode()}
-        with self._engine.begin() as connection:
-            connection.execute(_upsert(table.name, tuple(values), tuple(key)), values)
+
+def _set_up(connection: Any, _record: Any) -> None:
+    """A file that several processes write. NORMAL: with a WAL a killed process loses nothing."""
+    connection.isolation_level = "IMMEDIATE"
+    for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000:.0f}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "cache_size=-1024",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _put(
+    connection: sa.Connection, table: sa.Table, key: Mapping[str, Any], value: Any, **columns: Any
+) -> None:
+    values = {**key, **columns, "data": msgspec.json.encode(value).decode()}
+    connection.execute(_upsert(table.name, tuple(values), tuple(key)), values)
 
 
 @cache

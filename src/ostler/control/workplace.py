@@ -20,8 +20,10 @@ class NoWorkplace(ValueError):
     """A worktree cannot be made; the message says why."""
 
 
-async def opened(directory: str, title: str, root: str, own: bool) -> Workplace:
+async def opened(directory: str, title: str, root: str, own: bool, needs_base: bool) -> Workplace:
     """The same place for the same title, however often it is asked for. Raises NoWorkplace."""
+    if not needs_base:
+        return Workplace(directory)
     base = await git(directory, "rev-parse", "--verify", "--quiet", "HEAD")
     if not own:
         return Workplace(directory, base)
