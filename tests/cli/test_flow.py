@@ -47,6 +47,10 @@ async def test_from_a_file_to_evidence(tmp_path: Path) -> None:
     again = await place.ostler("flow", "retry", run_id, "look", "--json")
     assert again.code == 0, again.err
     assert [a["number"] for a in json.loads(again.out)["attempts"]] == [1, 1, 2]
+    forked = await place.ostler("flow", "fork", run_id, "make", "-i", "who=fork", "--json")
+    assert forked.code == 0, forked.err
+    assert (place.root / "hello.txt").read_text() == "hello fork\n"
+    assert json.loads(forked.out)["forked"] == run_id
 
 
 @pytest.mark.parametrize(

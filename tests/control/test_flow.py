@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ostler.control.plane import ControlError
+from ostler.control.spending import Spent
 from tests.support.flows import Flows, asked, stage, working
 from tests.support.model_server import STALL, Reply, delta, error, text, tool
 from tests.support.product import Ostler
@@ -150,7 +152,9 @@ async def test_what_is_asked_is_answered_by_a_reviewer(tmp_path: Path, allow: bo
     verdict = json.dumps({"allow": allow, "reason": "because"})
     script = [tool("bash", command="touch made"), text(verdict), text("done")]
     async with working(tmp_path, script, config=ASKING, models=["judge"]) as (flows, ostler):
-        await flows.run(stages={"one": stage(attempts=1)}, asks={"reviewer": "test/judge"})
+        run = await flows.run(stages={"one": stage(attempts=1)}, asks={"reviewer": "test/judge"})
+        (attempt, *_) = flows.attempts(run)
+        assert Spent(attempt.tokens or {}).total == 3 * 15  # the reviewer's call is one of them
         assert (ostler.root / "made").exists() is allow
         assert ostler.model.requests[1]["model"] == "judge"
         assert "touch made" in asked(ostler)[1]
@@ -246,6 +250,31 @@ async def test_a_run_is_gone_on_with_from_a_stage(tmp_path: Path) -> None:
         assert [(a.stage, a.number) for a in flows.attempts(run)] == [
             ("a", 1), ("b", 1), ("c", 1), ("b", 2), ("c", 2),
         ]  # fmt: skip
+
+
+async def test_a_run_is_forked_from_a_stage(tmp_path: Path) -> None:
+    plan = {
+        "a": stage("Begin with {{ inputs.word }}"),
+        "b": stage("Use {{ artifacts.a.text }} and {{ inputs.word }}", needs=["a"]),
+    }
+    script = [text("first"), text("old end"), text("new end")]
+    async with working(tmp_path, script) as (flows, ostler):
+        old = await flows.run({"word": "one"}, stages=plan)
+        new = await flows.plane.fork(old, "b", {"word": "two"})
+        await flows.plane.start(new)
+        assert (await flows.over(new)).status == "passed"
+        assert "Use first and two" in asked(ostler)[-1]
+        assert [a.stage for a in flows.attempts(new)] == ["b"]
+        assert (flows.plane.store.run(new.id).forked, new.inputs) == (old.id, {"word": "two"})
+        assert flows.attempts(old)[-1].text == "old end"
+        with pytest.raises(ControlError, match=r"no stage c; its stages are a, b"):
+            await flows.plane.fork(old, "c", {})
+
+
+async def test_what_was_said_before_a_failure_is_kept(tmp_path: Path) -> None:
+    async with working(tmp_path, [text("no JSON")]) as (flows, _):
+        run = await flows.run(stages={"one": stage(contract=LIST, attempts=1)})
+        assert {a.text for a in flows.attempts(run)} == {"no JSON"}
 
 
 async def test_a_run_has_a_budget(tmp_path: Path) -> None:

@@ -276,6 +276,36 @@ def retry(
     _again(run_id, stage or None, database, json)
 
 
+@app.command()
+def fork(
+    run_id: RunId,
+    stage: Annotated[str, typer.Argument(help="The first stage to carry out anew.")] = "",
+    input: Inputs = None,
+    database: Database = "",
+    json: Json = False,
+) -> None:
+    """Go on in a new run from what a run has passed; the old one stays as it is."""
+    from ostler.cli.serve import asyncio_run
+
+    async def go_on() -> int:
+        from ostler.cli.flow_server import served, still_there
+        from ostler.control.plan_file import resolve_inputs
+
+        found = _store(database).run(run_id)
+        given = dict(_named(text) for text in input or [])
+        inputs = resolve_inputs(found.described, {**found.inputs, **given})
+        there = await still_there(found.servers)
+        async with served(there, found.directory) as servers, _plane(database) as plane:
+            found.servers = servers
+            fresh = await plane.fork(found, stage or None, inputs)
+            print(fresh.id, file=sys.stderr)
+            await plane.start(fresh)
+            return await _follow(plane, fresh.id, json)
+
+    with _reported():
+        sys.exit(asyncio_run(go_on()))
+
+
 def _again(run_id: str, stage: str | None, database: str, json: bool) -> None:
     from ostler.cli.serve import asyncio_run
 

@@ -10,6 +10,7 @@ import msgspec
 from ostler.client import AsyncClient, ClientError
 from ostler.control.contract import checked
 from ostler.control.plan import Asks, Reply
+from ostler.control.spending import Spent
 from ostler.permission import matches
 from ostler.schema.base import JsonObject
 from ostler.schema.permission import PermissionRequest
@@ -36,8 +37,8 @@ REVIEWER = (
 
 class Asker:
     """Answers what one attempt's session and its subagents ask. ``waiting`` is what a person is
-    asked for now, for who shows it; ``show`` is called when that changes. ``refused`` counts
-    the requests that the deadline or a rule refused."""
+    asked for now, for who shows it; ``show`` is called when that changes. ``refused`` are the
+    requests that the deadline or a rule refused; ``spent`` is what the reviewer took."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Asker:
         self._since: dict[str, float] = {}
         self.waiting: JsonObject | None = None
         self.refused: list[JsonObject] = []
+        self.spent = Spent()
 
     async def settle(self, sessions: Sequence[str]) -> float:
         """Answer what can be answered; seconds until a deadline needs another look (infinite: none
@@ -156,6 +158,7 @@ class Asker:
                 deadline=REVIEW_SECONDS,
                 directory=self._directory,
             )
+            self.spent += Spent(msgspec.to_builtins(answer.info.tokens), answer.info.cost)
             value, failure = checked(answer.text, None, contract)
             return None if failure else value
         except ClientError:

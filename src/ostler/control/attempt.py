@@ -5,6 +5,7 @@ and what the server did meanwhile is read, not asked for anew.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,16 +16,19 @@ from ostler import ids
 from ostler.client import ClientError, DeadlineExceeded, NotFound, Unauthorized
 from ostler.control.asks import Asker
 from ostler.control.failures import Failure, failure_of_retry
-from ostler.control.gate import Passed, Seen, Waiting, judge, state_of
+from ostler.control.gate import Passed, Seen, Waiting, judge, newest_answer, state_of, text_of
 from ostler.control.notify import tell
 from ostler.control.plan import Asks, Limits
 from ostler.control.pool import Pool, Server
+from ostler.control.spending import Spent, spent
 from ostler.control.store import Attempt, ControlStore
 from ostler.control.watch import Watched
 from ostler.schema.base import JsonObject
 from ostler.schema.message import AssistantMessage, MessageWithParts
 from ostler.schema.part import ToolPart
 from ostler.schema.session import Session, StatusRetry
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 10.0
 """How often a session is looked at although nothing was heard of it."""
@@ -55,13 +59,13 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How an attempt ended: with an answer, or with exactly one failure."""
+    """How an attempt ended: with an answer, or with exactly one failure, to which ``text`` is what
+    was said until then. ``model`` is the one that answered."""
 
     failure: Failure | None = None
     text: str = ""
     value: Any = None
-    tokens: JsonObject = {}
-    cost: float = 0.0
+    spent: Spent = Spent()
     model: str | None = None
 
 
@@ -255,8 +259,7 @@ class _Following:
         limits = self._order.limits
         if limits.tokens is None and limits.cost is None:
             return None
-        tokens, cost, _ = spent(await self._messages())
-        return over(limits, tokens, cost)
+        return (spent(await self._messages()) + self._asker.spent).over(limits)
 
     async def _show_waiting(self, waiting: JsonObject | None) -> None:
         attempt = self._attempt
@@ -278,29 +281,33 @@ class _Following:
             pass  # it is given up either way
 
     async def _ended(self, verdict: Passed | Failure) -> Outcome:
-        tokens, cost, model = await self._spent()
+        total = await self._spent() + self._asker.spent
+        answer = newest_answer(self._seen, self._attempt.prompt)
+        said = "" if answer is None else text_of(answer)
+        info = None if answer is None else answer.info
+        model = f"{info.providerID}/{info.modelID}" if isinstance(info, AssistantMessage) else None
         if isinstance(verdict, Failure):
             if self._asker.refused and verdict.kind in _EMPTY:
                 verdict = _unanswered(self._asker.refused[-1])
             if verdict.kind in ("rate_limited", "provider_unavailable", "server_unreachable"):
                 await self._abort()
-            return Outcome(verdict, tokens=tokens, cost=cost, model=model)
-        failure = over(self._order.limits, tokens, cost)
-        return Outcome(failure, verdict.text, verdict.value, tokens, cost, model)
+            return Outcome(verdict, said, None, total, model)
+        failure = total.over(self._order.limits)
+        return Outcome(failure, said, verdict.value, total, model)
 
-    async def _spent(self) -> tuple[JsonObject, float, str | None]:
-        """Of the session and its subagents."""
+    async def _spent(self) -> Spent:
+        """By the session and its subagents."""
+        total = Spent()
         try:
-            messages = self._seen or await self._messages()
-            tokens, cost, model = spent(messages)
-            if any(isinstance(p, ToolPart) and p.tool == "task" for m in messages for p in m.parts):
+            self._seen = seen = self._seen or await self._messages()
+            total = spent(seen)
+            if any(isinstance(p, ToolPart) and p.tool == "task" for m in seen for p in m.parts):
                 for child in (await self._sessions())[1:]:
                     more = await self._client.session.messages(child, directory=self._directory)
-                    extra, price, _ = spent(more)
-                    tokens, cost = added(tokens, extra), cost + price
-            return tokens, cost, model
-        except ClientError:
-            return {}, 0.0, None
+                    total += spent(more)
+        except ClientError as e:
+            log.debug("%s: what it spent is not known in full: %s", self._attempt.title, e)
+        return total
 
 
 _EMPTY = ("empty_completion", "assistant_output_missing_text_part")
@@ -314,44 +321,6 @@ def _unanswered(asked: Mapping[str, Any]) -> Failure:
         f"nobody answered {what}",
         {"request": dict(asked)},
     )
-
-
-def spent(messages: list[MessageWithParts]) -> tuple[JsonObject, float, str | None]:
-    """(tokens, USD, the model that answered last)."""
-    tokens: JsonObject = {}
-    cost, model = 0.0, None
-    for message in messages:
-        if isinstance(message.info, AssistantMessage):
-            tokens = added(tokens, msgspec.to_builtins(message.info.tokens))
-            cost += message.info.cost
-            model = f"{message.info.providerID}/{message.info.modelID}"
-    return tokens, cost, model
-
-
-def added(first: JsonObject, second: JsonObject) -> JsonObject:
-    """Token counts, added up."""
-    one, two = first.get("cache") or {}, second.get("cache") or {}
-    total = {k: first.get(k, 0) + second.get(k, 0) for k in ("input", "output", "reasoning")}
-    return {**total, "cache": {k: one.get(k, 0) + two.get(k, 0) for k in ("read", "write")}}
-
-
-def counted(tokens: JsonObject) -> int:
-    """All of them."""
-    cache = tokens.get("cache") or {}
-    kinds = (tokens.get(k, 0) for k in ("input", "output", "reasoning"))
-    return int(sum(kinds) + sum(cache.values()))
-
-
-def over(limits: Limits, tokens: JsonObject, cost: float) -> Failure | None:
-    """Whether more was spent than may be."""
-    evidence = {"tokens": tokens, "cost": cost}
-    if limits.tokens is not None and counted(tokens) > limits.tokens:
-        message = f"{counted(tokens)} tokens were used of {limits.tokens}"
-        return Failure("budget_exceeded", message, evidence)
-    if limits.cost is not None and cost > limits.cost:
-        message = f"${cost:.4f} were spent of ${limits.cost:.4f}"
-        return Failure("budget_exceeded", message, evidence)
-    return None
 
 
 def _failure_of_call(error: ClientError, url: str) -> Failure:

@@ -4,12 +4,11 @@ has come to so far."""
 import time
 from typing import Any
 
-import msgspec
-
-from ostler.control.attempt import Order, added, counted, over
+from ostler.control.attempt import Order
 from ostler.control.contract import instructions
 from ostler.control.failures import Failure
-from ostler.control.plan import Limits, Plan, Stage
+from ostler.control.plan import Limits, Stage
+from ostler.control.spending import Spent
 from ostler.control.store import Attempt, ControlStore
 from ostler.control.template import render, render_list
 from ostler.schema.base import JsonObject
@@ -25,7 +24,7 @@ class Briefing:
 
     def __init__(self, store: ControlStore, run_id: str, name: str, key: str) -> None:
         self.run, self.records = store.picture(run_id)
-        self.plan = msgspec.convert(self.run.plan, Plan)
+        self.plan = self.run.described
         self.stage = self.plan.stages[name]
         self.name, self.key = name, key
         budgets = self.plan.budget or self.stage.budget
@@ -83,12 +82,9 @@ class Briefing:
         limits = self.plan.budget
         if limits is None or not self._done:
             return None
-        tokens: JsonObject = {}
-        for attempt in self._done:
-            tokens = added(tokens, attempt.tokens or {})
         if limits.seconds is not None and time.time() - self._done[0].started >= limits.seconds:
             return Failure("budget_exceeded", f"the run has used its {limits.seconds:.0f} s")
-        return over(limits, tokens, sum(attempt.cost for attempt in self._done))
+        return _by(self._done).over(limits)
 
     def _artifacts(self) -> dict[str, JsonObject]:
         """Those of the stages that this one needs, directly or not."""
@@ -121,9 +117,9 @@ class Briefing:
             if limits is None:
                 continue
             if limits.tokens is not None:
-                tokens.append(limits.tokens - sum(counted(a.tokens or {}) for a in before))
+                tokens.append(limits.tokens - _by(before).total)
             if limits.cost is not None:
-                costs.append(limits.cost - sum(a.cost for a in before))
+                costs.append(limits.cost - _by(before).cost)
             if limits.seconds is not None:
                 began = min((a.started for a in before), default=time.time())
                 seconds.append(limits.seconds - (time.time() - began))
@@ -132,6 +128,10 @@ class Briefing:
             cost=max(0.0, min(costs)) if costs else None,
             seconds=max(1.0, min(seconds)) if seconds else None,
         )
+
+
+def _by(attempts: list[Attempt]) -> Spent:
+    return sum((Spent(a.tokens or {}, a.cost) for a in attempts), Spent())
 
 
 def _shortened(artifact: JsonObject) -> JsonObject:

@@ -184,8 +184,8 @@ async def add_scheduled(at: str, run: Json) -> str:
 
 @DBOS.workflow(name="ostler.stage")
 async def run_stage(run_id: str, name: str, numbers: dict[str, int]) -> Json:
-    plan = await asyncio.to_thread(lambda: current().store.picture(run_id)[0].plan)
-    return await _stage(run_id, name, msgspec.convert(plan, Plan).stages[name], numbers)
+    run, _ = await asyncio.to_thread(current().store.picture, run_id)
+    return await _stage(run_id, name, run.described.stages[name], numbers)
 
 
 async def _stage(run_id: str, name: str, stage: Stage, numbers: dict[str, int]) -> Json:
@@ -367,7 +367,7 @@ async def attempt_once(
         order = now.order(attempt.model, how["stricter"], how["summaries"])
         outcome = await attempts.carry_out(attempt, order, context.pool, context.store)
         attempt.text, attempt.value = outcome.text, outcome.value
-        attempt.tokens, attempt.cost = outcome.tokens, outcome.cost
+        attempt.tokens, attempt.cost = outcome.spent.tokens, outcome.spent.cost
         attempt.model = outcome.model or attempt.model
         failure = outcome.failure
     place = workplace.Workplace(attempt.directory, attempt.base, attempt.branch)

@@ -173,7 +173,7 @@ class ControlPlane:
     ) -> Run:
         """A new run, not yet on record."""
         return Run(
-            id=f"run-{secrets.token_hex(4)}",
+            id=_new_id(),
             name=plan.name,
             plan=msgspec.to_builtins(plan),
             inputs=inputs,
@@ -246,25 +246,55 @@ class ControlPlane:
         ControlError."""
         if run.status not in OVER:
             raise ControlError(f"{run.id} is {run.status}: it needs no restart")
-        plan = msgspec.convert(run.plan, Plan)
         if stage is not None:
-            if stage not in plan.stages:
-                names = ", ".join(plan.stages)
-                raise ControlError(f"{run.id} has no stage {stage}; its stages are {names}")
-            await asyncio.to_thread(self._forget, run, plan, stage)
+            gone = _from(run, stage)
+            known = await asyncio.to_thread(self.store.stages, run.id)
+            keys = [key for key, record in known.items() if record.name in gone]
+            await asyncio.to_thread(self.store.remove_stages, run.id, keys)
         run.generation += 1
         run.status, run.ended, run.failure = "queued", None, None
         await asyncio.to_thread(self.store.save_run, run)
         await self.start(run, queued)
 
-    def _forget(self, run: Run, plan: Plan, stage: str) -> None:
-        """A stage and all that need it count as not done."""
-        gone = {stage}
-        while more := {n for n, s in plan.stages.items() if gone & set(s.needs)} - gone:
-            gone |= more
-        known = self.store.stages(run.id)
-        keys = [key for key, record in known.items() if record.name in gone]
-        self.store.remove_stages(run.id, keys)
+    async def fork(self, run: Run, stage: str | None, inputs: JsonObject) -> Run:
+        """A new run of the same plan that has passed what this one has, but for a stage and those
+        that need it; not yet started. Raises ControlError."""
+        gone = _from(run, stage) if stage is not None else set()
+        fresh = msgspec.structs.replace(
+            run,
+            id=_new_id(),
+            created=time.time(),
+            inputs=inputs,
+            status="queued",
+            generation=0,
+            ended=None,
+            failure=None,
+            forked=run.id,
+        )
+
+        def work() -> None:
+            known = self.store.stages(run.id).values()
+            kept = [s for s in known if s.status == "passed" and s.name not in gone]
+            self.store.save_run(fresh)
+            self.store.save_stage(*(msgspec.structs.replace(s, run=fresh.id) for s in kept))
+
+        await asyncio.to_thread(work)
+        return fresh
+
+
+def _from(run: Run, stage: str) -> set[str]:
+    """A stage and all that need it. Raises ControlError."""
+    stages = run.described.stages
+    if stage not in stages:
+        raise ControlError(f"{run.id} has no stage {stage}; its stages are {', '.join(stages)}")
+    gone = {stage}
+    while more := {n for n, s in stages.items() if gone & set(s.needs)} - gone:
+        gone |= more
+    return gone
+
+
+def _new_id() -> str:
+    return f"run-{secrets.token_hex(4)}"
 
 
 async def end_run(store: ControlStore, pool: Pool, run: Run, status: str) -> str:

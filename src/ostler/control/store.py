@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from ostler.control.plan import Plan
 from ostler.schema.base import JsonObject
 from ostler.schema.errors import OstlerError
 
@@ -59,7 +60,7 @@ class UnknownRun(OstlerError):
 class Run(msgspec.Struct, kw_only=True):
     """``status``: queued, running, waiting (for a person), or how it ended: passed, failed,
     escalated, cancelled, paused. Times are seconds since the epoch. ``generation`` counts how often
-    it was started."""
+    it was started. ``forked``: the run that it goes on from."""
 
     id: str
     name: str
@@ -73,6 +74,12 @@ class Run(msgspec.Struct, kw_only=True):
     ended: float | None = None
     failure: JsonObject | None = None
     attended: bool = False
+    forked: str | None = None
+
+    @property
+    def described(self) -> Plan:
+        """Its plan, as what it is."""
+        return msgspec.convert(self.plan, Plan)
 
 
 class StageRecord(msgspec.Struct, kw_only=True):

@@ -104,8 +104,7 @@ class StageView(_View, frozen=True):
 
 
 class RunView(_View, frozen=True):
-    """``tokens`` and ``cost`` are all that the run spent, reviewers and summaries included, which
-    belong to no attempt."""
+    """``tokens`` and ``cost`` are all that the run spent, reviewers included."""
 
     id: str
     name: str
