@@ -87,3 +87,18 @@ async def test_a_check_that_fails_ends_the_run(tmp_path: Path) -> None:
     unknown = await place.ostler("flow", "show", "nothing")
     assert unknown.code == 2
     assert "No run is called nothing" in unknown.err
+
+
+async def test_quotas_are_set_listed_and_removed(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    done = await place.ostler("flow", "quota", "provider:*", "--concurrency", "2", "--rate", "9")
+    assert done.out.strip() == "provider:*: 2 at a time, 9 in 60 s"
+    listed = await place.ostler("flow", "quotas", "--json")
+    assert json.loads(listed.out)[0]["concurrency"] == 2
+    wrong = await place.ostler("flow", "quota", "providers:*", "--rate", "9")
+    assert (wrong.code, "expected server:NAME" in wrong.err) == (2, True)
+    gone = await place.ostler("flow", "quota", "provider:*", "--remove")
+    assert gone.code == 0
+    again = await place.ostler("flow", "quota", "provider:*", "--remove")
+    assert (again.code, "there is no quota" in again.err) == (2, True)
+    assert (await place.ostler("flow", "quotas")).out == ""

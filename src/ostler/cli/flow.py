@@ -42,6 +42,9 @@ Servers = Annotated[
     typer.Option("--server", "-s", envvar="OPENCODE_API_URL", help="A server's URL."),
 ]
 Directory = Annotated[str, typer.Option("--dir", help="Where to work.")]
+Tenant = Annotated[
+    str, typer.Option("--tenant", envvar="OSTLER_TENANT", help="For whom it is; see flow quota.")
+]
 RunId = Annotated[str, typer.Argument(help="The run's id, or how it begins.")]
 
 
@@ -62,6 +65,7 @@ def run(
     attended: Annotated[
         bool, typer.Option("--attended", help="A person will answer what is asked.")
     ] = False,
+    tenant: Tenant = "",
     database: Database = "",
     json: Json = False,
 ) -> None:
@@ -70,7 +74,7 @@ def run(
 
     with _reported():
         wanted = _Wanted(
-            file, input or [], server or [], directory, detach, attended, database, json
+            file, input or [], server or [], directory, detach, attended, tenant, database, json
         )
         sys.exit(asyncio_run(_run(wanted)))
 
@@ -84,12 +88,13 @@ class _Wanted:
         directory: str,
         detach: bool,
         attended: bool,
+        tenant: str,
         database: str,
         json: bool,
     ) -> None:
         self.file, self.inputs, self.servers = file, inputs, servers
         self.directory = os.path.abspath(directory or os.getcwd())
-        self.detach, self.attended = detach, attended
+        self.detach, self.attended, self.tenant = detach, attended, tenant
         self.database, self.json = database, json
 
 
@@ -105,7 +110,7 @@ async def _run(wanted: _Wanted) -> int:
         raise _usage("--detach needs --server: nobody would stay to run one")
     async with served(urls, directory) as servers, _plane(wanted.database) as plane:
         await _preflight(plane, plan, servers, directory, wanted.attended)
-        run = await plane.add(plan, inputs, directory, servers, wanted.attended)
+        run = await plane.add(plan, inputs, directory, servers, wanted.attended, wanted.tenant)
         await plane.start(run, queued=wanted.detach)
         if wanted.detach:
             print(run.id)
@@ -387,6 +392,7 @@ def schedule(
     server: Servers = None,
     directory: Directory = "",
     timezone: Annotated[str, typer.Option(help="Of the times, such as Europe/Rome.")] = "",
+    tenant: Tenant = "",
     database: Database = "",
 ) -> None:
     """Let the workers begin a flow by the clock."""
@@ -403,7 +409,7 @@ def schedule(
             raise _usage("a schedule needs --server: nobody would be there to start one")
         async with _plane(database) as plane:
             await _preflight(plane, plan, urls, place, False)
-            like = plane.like(plan, inputs, place, urls, False)
+            like = plane.like(plan, inputs, place, urls, False, tenant)
             await plane.schedule(name, cron, like, timezone or None)
         print(f"{name}: {plan.name} at {cron}")
 
@@ -442,6 +448,47 @@ def unschedule(
 
     with _reported():
         asyncio_run(remove())
+
+
+@app.command()
+def quota(
+    key: Annotated[str, typer.Argument(help="server:URL, provider:ID or tenant:NAME; * is each.")],
+    concurrency: Annotated[int | None, typer.Option(help="Attempts at a time.")] = None,
+    rate: Annotated[int | None, typer.Option(help="Attempts that begin within --per.")] = None,
+    per: Annotated[float, typer.Option(help="Seconds.")] = 60.0,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the quota away.")] = False,
+    database: Database = "",
+) -> None:
+    """Say how many attempts a server, a provider or a tenant may have, of all workers together."""
+    from ostler.control import quotas
+
+    with _reported():
+        known = quotas.Quotas(_store(database))
+        if remove:
+            if not known.remove(key):
+                raise _usage(f"there is no quota {key}")
+            print(f"{key}: no quota")
+            return
+        try:
+            wanted = quotas.quota(key, concurrency, rate, per)
+        except ValueError as e:
+            raise _usage(str(e)) from None
+        known.set(wanted)
+        print(wanted)
+
+
+@app.command("quotas")
+def show_quotas(database: Database = "", json: Json = False) -> None:
+    """List the quotas."""
+    from ostler.control.quotas import Quotas
+
+    with _reported():
+        found = Quotas(_store(database)).all()
+        if json:
+            _print_json(found)
+            return
+        for each in found:
+            print(each)
 
 
 @app.command()

@@ -99,14 +99,15 @@ def _why(attempt: "Attempt") -> str:
         asked = attempt.waiting
         what = asked.get("permission") or "a question"
         return f"  waits for a person: {what}; ostler flow answer {attempt.run} …"
+    if attempt.held_by:
+        return f"  waits for a place: {attempt.held_by}"
     return f"  {attempt.failure['kind']}" if attempt.failure else ""
 
 
 def _tokens(attempt: "Attempt") -> int:
-    counts = attempt.tokens or {}
-    cache = counts.get("cache") or {}
-    kinds = (counts.get(kind, 0) for kind in ("input", "output", "reasoning"))
-    return int(sum(kinds) + sum(cache.values()))
+    from ostler.control.spending import Spent
+
+    return Spent(attempt.tokens or {}).total
 
 
 def _spent(attempt: "Attempt") -> str:

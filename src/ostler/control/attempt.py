@@ -77,10 +77,10 @@ class LostServer(Exception):
         self.failure = failure
 
 
-async def open_session(attempt: Attempt, pool: Pool, servers: list[str], again: bool) -> None:
-    """Make the attempt's session, on a server that is well; noted on the attempt. ``again``: it may
-    have been made before. Raises LostServer."""
-    server = pool.pick([attempt.server] if attempt.server else servers)
+async def open_session(attempt: Attempt, pool: Pool, again: bool) -> None:
+    """Make the attempt's session on its server; noted on the attempt. ``again``: it may have been
+    made before. Raises LostServer."""
+    server = pool.server(attempt.server)
     try:
         session = await _found(attempt, server) if again else None
         if session is None:
@@ -90,7 +90,7 @@ async def open_session(attempt: Attempt, pool: Pool, servers: list[str], again: 
     except ClientError as e:
         server.fell()
         raise LostServer(_failure_of_call(e, server.url)) from None
-    attempt.server, attempt.session = server.url, session.id
+    attempt.session = session.id
     attempt.prompt = ids.new("msg")
 
 

@@ -23,6 +23,7 @@ from dbos import error as dbos_error
 from ostler.client import ClientError
 from ostler.control import attempt as attempts
 from ostler.control import workplace
+from ostler.control.admission import admit
 from ostler.control.briefing import Briefing, artifact_of, gathered
 from ostler.control.checks import run_checks
 from ostler.control.context import current
@@ -30,6 +31,7 @@ from ostler.control.failures import Failure
 from ostler.control.notify import tell
 from ostler.control.plan import Plan, Stage
 from ostler.control.policy import Step, decide, playbook
+from ostler.control.quotas import Quotas
 from ostler.control.store import RUNNING, Attempt, Run, StageRecord
 from ostler.schema.base import JsonObject
 
@@ -405,7 +407,7 @@ async def _opened(now: Briefing, attempt: Attempt, again: bool) -> Failure | Non
     context = current()
     if attempt.session:
         return None
-    failure = now.exhausted()
+    failure = await admit(now, attempt)
     if failure is not None:
         return failure
     try:
@@ -418,9 +420,10 @@ async def _opened(now: Briefing, attempt: Attempt, again: bool) -> Failure | Non
         )
         attempt.directory, attempt.base = place.directory, place.base
         attempt.branch = place.branch
-        if not again:
+        if not again or attempt.status == "queued":
+            attempt.status, attempt.started = "running", time.time()
             await asyncio.to_thread(context.store.save_attempt, attempt)
-        await attempts.open_session(attempt, context.pool, now.run.servers, again)
+        await attempts.open_session(attempt, context.pool, again)
     except attempts.LostServer as e:
         return e.failure
     except workplace.NoWorkplace as e:
@@ -433,6 +436,9 @@ def _ended(now: Briefing, attempt: Attempt, failure: Failure | None, alone: bool
     attempt.status = "passed" if failure is None else "failed"
     attempt.failure = None if failure is None else msgspec.to_builtins(failure)
     attempt.ended, attempt.waiting = time.time(), None
+    if attempt.has_place:
+        Quotas(store).give_back(attempt.title)
+        attempt.has_place = False
     if failure is None and alone:
         record = _won(now, attempt)
         store.save_attempt(attempt, record)

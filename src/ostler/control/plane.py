@@ -158,8 +158,9 @@ class ControlPlane:
         directory: str,
         servers: Sequence[str],
         attended: bool,
+        tenant: str = "",
     ) -> Run:
-        run = self.like(plan, inputs, directory, servers, attended)
+        run = self.like(plan, inputs, directory, servers, attended, tenant)
         await asyncio.to_thread(self.store.add_run, run)
         return run
 
@@ -170,6 +171,7 @@ class ControlPlane:
         directory: str,
         servers: Sequence[str],
         attended: bool,
+        tenant: str = "",
     ) -> Run:
         """A new run, not yet on record."""
         return Run(
@@ -181,6 +183,7 @@ class ControlPlane:
             servers=list(servers),
             created=time.time(),
             attended=attended,
+            tenant=tenant,
         )
 
     async def start(self, run: Run, queued: bool = False) -> Any:

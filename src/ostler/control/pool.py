@@ -46,13 +46,11 @@ class Pool:
             self._servers[url] = Server(url, self._capacity)
         return self._servers[url]
 
-    def pick(self, urls: Sequence[str]) -> Server:
-        """One that is well, the least busy; of those that are not, the one that rested longest."""
+    def ranked(self, urls: Sequence[str]) -> list[Server]:
+        """Those that are well first, the least busy before others; of those that are not, the one
+        that rested longest."""
         servers = [self.server(url) for url in urls]
-        well = [server for server in servers if server.is_well()]
-        if well:
-            return min(well, key=lambda server: server.busy)
-        return min(servers, key=lambda server: server.down_until)
+        return sorted(servers, key=lambda s: (0.0, s.busy) if s.is_well() else (s.down_until, 0))
 
     async def check(self, urls: Sequence[str]) -> None:
         """Raises ClientError, named with the server, for the first that does not answer well."""

@@ -45,6 +45,22 @@ _workers = sa.Table(
     sa.Column("seen", sa.Float, nullable=False),
     sa.Column("data", sa.Text, nullable=False),
 )
+quotas = sa.Table(
+    "ostler_quotas",
+    _meta,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("concurrency", sa.Integer),
+    sa.Column("rate", sa.Integer),
+    sa.Column("per", sa.Float, nullable=False),
+)
+quota_leases = sa.Table(
+    "ostler_quota_leases",
+    _meta,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("holder", sa.String, primary_key=True),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
 
 FILE_CONNECTIONS = 4
 """To a file, which one writes at a time. Each has a cache of its own."""
@@ -60,7 +76,8 @@ class UnknownRun(OstlerError):
 class Run(msgspec.Struct, kw_only=True):
     """``status``: queued, running, waiting (for a person), or how it ended: passed, failed,
     escalated, cancelled, paused. Times are seconds since the epoch. ``generation`` counts how often
-    it was started. ``forked``: the run that it goes on from."""
+    it was started. ``forked``: the run that it goes on from; ``tenant``: for whom it is, which
+    counts for quotas."""
 
     id: str
     name: str
@@ -75,6 +92,7 @@ class Run(msgspec.Struct, kw_only=True):
     failure: JsonObject | None = None
     attended: bool = False
     forked: str | None = None
+    tenant: str = ""
 
     @property
     def described(self) -> Plan:
@@ -98,7 +116,8 @@ class StageRecord(msgspec.Struct, kw_only=True):
 
 
 class Attempt(msgspec.Struct, kw_only=True):
-    """``waiting`` is what it waits for a person with: ``{id, kind, permission?, patterns?,
+    """``status``: queued (``held_by`` a quota), running, passed, failed. ``has_place``: it counts
+    for quotas. ``waiting`` is what it waits for a person with: ``{id, kind, permission?, patterns?,
     questions?, since}``. ``tokens`` are ``{input, output, reasoning, cache: {read, write}}``."""
 
     run: str
@@ -123,6 +142,8 @@ class Attempt(msgspec.Struct, kw_only=True):
     tokens: JsonObject | None = None
     cost: float = 0.0
     waiting: JsonObject | None = None
+    held_by: str | None = None
+    has_place: bool = False
     seen_sent: bool = False
 
     @property
