@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ostler.control.checks import git
+from ostler.control.cleaning import Removed, clean
 from ostler.control.plane import ControlError
 from ostler.control.spending import Spent
 from tests.support.flows import Flows, asked, stage, working
@@ -97,6 +99,20 @@ async def test_work_in_a_worktree_of_its_own(tmp_path: Path) -> None:
         artifact = flows.stages(run)["make"].artifact
         assert artifact is not None
         assert len(artifact["commit"]) == 40
+
+
+async def test_what_old_runs_leave_behind_is_removed(tmp_path: Path) -> None:
+    script = [tool("write", filePath="made.txt", content="made\n"), text("done")]
+    async with working(tmp_path, script) as (flows, ostler):
+        run = await flows.run(stages={"make": stage(worktree=True)})
+        (made,) = flows.attempts(run)
+        store, root = flows.plane.store, flows.plane.context.worktrees
+        assert await clean(store, root, 1.0, records=True) == Removed()
+        assert await clean(store, root, 0.0, records=False) == Removed(1)
+        assert not Path(made.directory).exists()
+        assert await git(str(ostler.root), "show", f"{made.branch}:made.txt") == "made"
+        assert await clean(store, root, 0.0, records=True) == Removed(0, [run.id])
+        assert (store.runs(), flows.attempts(run), flows.stages(run)) == ([], [], {})
 
 
 @pytest.mark.parametrize(

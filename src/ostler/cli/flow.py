@@ -450,6 +450,28 @@ def unschedule(
         asyncio_run(remove())
 
 
+@app.command("clean")
+def clean_up(
+    days: Annotated[float, typer.Option(help="Only after runs that were over by then.")] = 14.0,
+    records: Annotated[
+        bool, typer.Option("--records", help="The runs themselves too, with all they said.")
+    ] = False,
+    database: Database = "",
+) -> None:
+    """Remove the worktrees of old runs. What passed stays on its branch."""
+    from ostler.cli.serve import asyncio_run
+
+    async def work() -> None:
+        from ostler.control.cleaning import clean
+
+        async with _plane(database) as plane:
+            removed = await clean(plane.store, plane.context.worktrees, days, records)
+        print(f"{removed.worktrees} worktrees and {len(removed.runs)} runs removed")
+
+    with _reported():
+        asyncio_run(work())
+
+
 @app.command()
 def quota(
     key: Annotated[str, typer.Argument(help="server:URL, provider:ID or tenant:NAME; * is each.")],

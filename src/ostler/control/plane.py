@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from ostler.client import ClientError
+from ostler.control.cleaning import DAYS, clean
 from ostler.control.context import Context, use
 from ostler.control.plan import Plan
 from ostler.control.pool import Pool
@@ -30,6 +31,7 @@ QUEUE = "ostler-runs"
 BEAT_SECONDS = 3.0
 DEAD_SECONDS = 15.0
 """A worker that has not been heard of for so long is dead; its runs are taken over."""
+CLEAN_SECONDS = 3600.0
 FILE = "control.sqlite"
 VERSION = "2"
 """Of the workflows' shape: workers of another version leave each other's runs alone."""
@@ -125,11 +127,15 @@ class ControlPlane:
         self.store.beat(self.id, about)
 
     async def _live(self) -> None:
-        """Say that this worker lives, and look for those that do not."""
+        """Say that this worker lives, look for those that do not, clean up after old runs."""
+        cleaned = -CLEAN_SECONDS
         while True:
             await asyncio.to_thread(self._beat)
             if self._takes_over:
                 await self.take_over()
+                if time.monotonic() - cleaned > CLEAN_SECONDS:
+                    cleaned = time.monotonic()
+                    await clean(self.store, self.context.worktrees, DAYS, records=False)
             await asyncio.sleep(BEAT_SECONDS)
 
     async def take_over(self) -> list[str]:

@@ -212,6 +212,20 @@ class ControlStore:
             query = sa.select(_runs.c.data).order_by(_runs.c.created.desc()).limit(limit)
             return [msgspec.json.decode(d, type=Run) for d in connection.execute(query).scalars()]
 
+    def runs_over(self, before: float) -> list[Run]:
+        """Those that were over by then, the oldest first."""
+        query = sa.select(_runs.c.data).where(_runs.c.status.in_(OVER), _runs.c.created < before)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.order_by(_runs.c.created)).scalars().all()
+        runs = [msgspec.json.decode(row, type=Run) for row in rows]
+        return [run for run in runs if run.ended is not None and run.ended < before]
+
+    def remove_runs(self, run_ids: Sequence[str]) -> None:
+        """With their stages and attempts."""
+        with self.engine.begin() as connection:
+            for table, column in ((_attempts, "run"), (_stages, "run"), (_runs, "id")):
+                connection.execute(sa.delete(table).where(table.c[column].in_(run_ids)))
+
     def status(self, run_id: str) -> str:
         with self.engine.connect() as connection:
             found = connection.execute(

@@ -22,6 +22,8 @@ class NoWorkplace(ValueError):
 
 async def opened(directory: str, title: str, root: str, own: bool, needs_base: bool) -> Workplace:
     """The same place for the same title, however often it is asked for. Raises NoWorkplace."""
+    if not os.path.isdir(directory):
+        raise NoWorkplace(f"{directory} is gone; go on from the stage that worked there first")
     if not needs_base:
         return Workplace(directory)
     base = await git(directory, "rev-parse", "--verify", "--quiet", "HEAD")
