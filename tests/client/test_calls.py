@@ -23,7 +23,7 @@ from ostler.schema.errors import MessageAbortedError
 from ostler.schema.message import AssistantMessage
 from ostler.schema.part import ToolPart, ToolStateCompleted
 from ostler.schema.session import StatusBusy
-from ostler.server.app import Access
+from ostler.server.access import Access
 from tests.support.command import free_port
 from tests.support.model_server import STALL, Reply, delta, text, tool
 from tests.support.product import serving

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ostler.server.app import Access
+from ostler.server.access import Access
 from tests.support.product import serving
 
 LOCKED = Access(password="secret")

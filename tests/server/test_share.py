@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ostler.server.app import Access
+from ostler.server.access import Access
 from tests.support.model_server import calls, text
 from tests.support.product import serving
 

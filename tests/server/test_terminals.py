@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 
 from ostler.integrations.terminal import Ring
-from ostler.server.app import Access
+from ostler.server.access import Access
 from tests.support.product import Ostler, serving
 
 

@@ -20,7 +20,8 @@ import httpx
 
 from ostler.cli.serve import server_of
 from ostler.runtime import Runtime
-from ostler.server.app import Access, App
+from ostler.server.access import Access
+from ostler.server.app import App
 from ostler.server.inside import inside_app
 from tests.support.contract import check_event, check_response
 from tests.support.model_server import ModelServer, Script

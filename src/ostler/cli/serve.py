@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import uvicorn
 
     from ostler.models.replay import Tape
-    from ostler.server.app import Access, App
+    from ostler.server.access import Access
+    from ostler.server.app import App
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -99,7 +100,7 @@ async def _serve(
 def access_at(host: str, origins: list[str]) -> "Access":
     """Who may talk to a server that listens on ``host``, from the environment. Raises BadParameter
     where that takes a password."""
-    from ostler.server.app import Access, is_loopback
+    from ostler.server.access import Access, is_loopback
 
     password = os.environ.get("OPENCODE_SERVER_PASSWORD") or None
     if password is None and not is_loopback(host):

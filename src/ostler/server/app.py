@@ -1,18 +1,12 @@
 """The ASGI application: who may ask, which operation answers, how an error is told."""
 
 import asyncio
-import base64
-import binascii
-import hmac
 import logging
 import secrets
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-import msgspec
 
 from ostler.schema.errors import RequestError
+from ostler.server.access import Access, Guard, foreign
 from ostler.server.asgi import (
     EMPTY,
     ClientGone,
@@ -39,21 +33,6 @@ log = logging.getLogger(__name__)
 CLOSING_SECONDS = 0.5
 _CORS_SECONDS = "86400"
 _METHODS = "GET, HEAD, PUT, PATCH, POST, DELETE"
-_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
-_PUBLIC = frozenset(
-    ("/site.webmanifest", "/web-app-manifest-192x192.png", "/web-app-manifest-512x512.png")
-)
-
-
-class Access(msgspec.Struct, frozen=True):
-    """Who may talk to the server. ``password`` None: whoever reaches it. ``hosts``: names the Host
-    header may carry besides loopback's, empty for any; ``origins``: web origins allowed."""
-
-    password: str | None = None
-    username: str = "opencode"
-    hosts: frozenset[str] = frozenset()
-    any_host: bool = False
-    origins: frozenset[str] = frozenset()
 
 
 class App:
@@ -61,6 +40,7 @@ class App:
         from ostler.server import load_operations
 
         self.runtime, self.access = runtime, access
+        self._guard = Guard(access)
         self._closing = asyncio.Event()
         self._speaking: set[asyncio.Task[None]] = set()
         self._router = Router()
@@ -92,7 +72,7 @@ class App:
     async def _http(self, request: Request, send: Send) -> None:
         extra = self._cors(request)
         try:
-            answer = self._refuse(request) or await self._answer(request)
+            answer = self._guard.refuse(request) or await self._answer(request)
         except ClientGone:
             return
         except RequestError as e:
@@ -125,11 +105,11 @@ class App:
     def _refuse_socket(self, request: Request) -> Response | None:
         """Browsers let any page open a websocket: its Origin says which page it is. Who brings a
         ticket was let in when it was given out."""
-        if not self._origin_allowed(request.headers):
-            return json_response(_foreign(request), 403)
+        if not self._guard.allows_origin(request.headers):
+            return json_response(foreign(request), 403)
         if "ticket" in request.query:
-            return None if self._host_allowed(request.headers) else self._refuse(request)
-        return self._refuse(request)
+            return None if self._guard.allows_host(request.headers) else self._guard.refuse(request)
+        return self._guard.refuse(request)
 
     async def _answer(self, request: Request) -> Response | Stream:
         if request.method == "OPTIONS":
@@ -175,61 +155,6 @@ class App:
         if self._speaking:  # uvicorn closes what is left after that
             await asyncio.wait(self._speaking, timeout=CLOSING_SECONDS)
 
-    # ── who may ask ──────────────────────────────────────────────────────────────────────────
-
-    def _refuse(self, request: Request) -> Response | None:
-        """The refusal of a request that may not be served, None for one that may."""
-        if not self._host_allowed(request.headers):
-            return json_response(
-                _forbidden(
-                    f"Host {request.headers.get('host', '')!r} is not one of this server's names; "
-                    "add it with --hostname or server.hostname"
-                ),
-                403,
-            )
-        if request.method not in _SAFE and not self._origin_allowed(request.headers):
-            return json_response(_foreign(request), 403)
-        if request.method == "OPTIONS" or (request.method == "GET" and request.path in _PUBLIC):
-            return None
-        if self.access.password is not None and not self._authorized(request):
-            return self._unauthorized(request)
-        return None
-
-    def _host_allowed(self, headers: Mapping[str, str]) -> bool:
-        """A page that rebinds its name to this address is told apart by its Host header."""
-        if self.access.any_host:
-            return True
-        host = urlsplit("//" + headers.get("host", "")).hostname or ""
-        return is_loopback(host) or host in self.access.hosts
-
-    def _origin_allowed(self, headers: Mapping[str, str]) -> bool:
-        """A browser says which site's page a request comes from; programs say nothing. A page may
-        send some requests without being able to read the answers: those are refused."""
-        origin = headers.get("origin")
-        if origin is None or origin in self.access.origins:
-            return True
-        return urlsplit(origin).netloc == headers.get("host")
-
-    def _authorized(self, request: Request) -> bool:
-        token = request.query.get("auth_token")
-        if token is None:
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "basic":
-                return False
-        try:
-            given = base64.b64decode(token.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            return False
-        expected = f"{self.access.username}:{self.access.password}".encode()
-        return hmac.compare_digest(given, expected)
-
-    def _unauthorized(self, request: Request) -> Response:
-        headers = [("www-authenticate", 'Basic realm="Secure Area"')]
-        if request.path.startswith("/api/"):
-            body = b'{"_tag":"UnauthorizedError","message":"Authentication required"}'
-            return Response(body, 401, headers=headers)
-        return Response(b"", 401, "", headers)
-
     def _cors(self, request: Request) -> list[tuple[str, str]]:
         headers = [("vary", "Origin")]
         origin = request.headers.get("origin")
@@ -244,19 +169,6 @@ class App:
                     ("access-control-max-age", _CORS_SECONDS),
                 ]
         return headers
-
-
-def is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def _forbidden(message: str) -> dict[str, Any]:
-    return {"name": "Forbidden", "data": {"message": message}}
-
-
-def _foreign(request: Request) -> dict[str, Any]:
-    origin = request.headers.get("origin")
-    return _forbidden(f"Pages of {origin!r} may not do this; --cors or server.cors allows them")
 
 
 def _internal(reference: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 def inside_app(runtime: "Runtime") -> "App":
     """An application for callers that are in this process, and so may do everything."""
-    from ostler.server.app import Access, App
+    from ostler.server.access import Access
+    from ostler.server.app import App
 
     return App(runtime, Access(any_host=True))
