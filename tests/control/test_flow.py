@@ -9,8 +9,8 @@ import pytest
 
 from ostler.control.checks import git
 from ostler.control.cleaning import Removed, clean
-from ostler.control.plane import ControlError
 from ostler.control.spending import Spent
+from ostler.control.store import ControlError
 from tests.support.flows import Flows, asked, stage, working
 from tests.support.model_server import STALL, Reply, delta, error, text, tool
 from tests.support.product import Ostler

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from ostler.control.plan import Plan
-from ostler.control.plane import DEAD_SECONDS, ControlError, database_url
-from ostler.control.store import ControlStore
+from ostler.control.plane import DEAD_SECONDS, database_url
+from ostler.control.store import ControlError, ControlStore
 from tests.control.test_durability import slow
 from tests.support.flows import flowing, stage
 from tests.support.postgres import REQUIRED, postgres, programs

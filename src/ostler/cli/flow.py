@@ -122,17 +122,9 @@ async def _preflight(
     plane: "ControlPlane", plan: Any, servers: list[str], directory: str, attended: bool
 ) -> None:
     """Raises PreflightError for a run that would get stuck, before anything is spent."""
-    import msgspec
+    from ostler.control.preflight import check_run
 
-    from ostler.control import preflight
-
-    await plane.context.pool.check(servers)
-    client = plane.context.pool.server(servers[0]).client
-    agents = await client.app.agents(directory=directory)
-    providers = await client.config.providers(directory=directory)
-    preflight.preflight(
-        msgspec.to_builtins(agents), msgspec.to_builtins(providers), plan, attended=attended
-    )
+    await check_run(plane.context.pool, plan, servers, directory, attended)
 
 
 @app.command()
@@ -223,17 +215,10 @@ def answer(
 
 async def _answer(attempt: Any, reply: str) -> None:
     from ostler.client import AsyncClient
+    from ostler.control.asks import answer
 
-    asked = attempt.waiting
     async with AsyncClient(attempt.server) as client:
-        if asked["kind"] == "question":
-            answers = [[reply] for _ in asked["questions"]]
-            await client.question.reply(asked["id"], answers=answers, directory=attempt.directory)
-        elif reply in ("once", "always", "reject"):
-            given: Any = reply
-            await client.permission.reply(asked["id"], reply=given, directory=attempt.directory)
-        else:
-            raise _usage(f"{reply}: a permission is answered once, always or reject")
+        await answer(client, attempt, reply)
 
 
 @app.command()
@@ -384,6 +369,35 @@ async def _work(database: str, concurrency: int) -> None:
 
 
 @app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port.")] = 4097,
+    hostname: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    concurrency: Annotated[
+        int, typer.Option(help="Runs that it carries out at a time itself; 0: it only shows them.")
+    ] = 8,
+    database: Database = "",
+) -> None:
+    """Serve the dashboard: runs as pages and as JSON, begun, answered and ended there.
+
+    With OPENCODE_SERVER_PASSWORD set every request needs it; it must be set to listen on anything
+    but this machine.
+    """
+    from ostler.cli.serve import access_at, asyncio_run, listen, serve_app
+
+    async def work() -> None:
+        from ostler.control.dashboard import Dashboard
+
+        access = access_at(hostname, [])
+        listener = listen(hostname, port)
+        async with _plane(database, concurrency, takes_over=concurrency > 0) as plane:
+            unsecured = access.password is None
+            await serve_app(Dashboard(plane, access), listener, "dashboard", unsecured)
+
+    with _reported():
+        asyncio_run(work())
+
+
+@app.command()
 def schedule(
     name: Annotated[str, typer.Argument(help="What it is called.")],
     cron: Annotated[str, typer.Argument(help='When, such as "0 3 * * *".')],
@@ -529,10 +543,9 @@ def _reported() -> Iterator[None]:
     """Errors as elsewhere; a caller's mistakes are told apart from what went wrong."""
     from ostler.cli.failures import PROVIDER, USAGE, Stop, reported
     from ostler.client import ClientError
-    from ostler.control.plane import ControlError
     from ostler.control.preflight import PreflightError
     from ostler.control.problems import PlanError
-    from ostler.control.store import UnknownRun
+    from ostler.control.store import ControlError, UnknownRun
 
     with reported():
         try:
@@ -589,13 +602,9 @@ async def _follow(plane: "ControlPlane", run_id: str, json: bool) -> int:
 
 
 def _whole(store: "ControlStore", found: "Run") -> dict[str, Any]:
-    import msgspec
+    from ostler.control.kept import whole
 
-    return {
-        **msgspec.to_builtins(found),
-        "stages": msgspec.to_builtins(list(store.stages(found.id).values())),
-        "attempts": msgspec.to_builtins(store.attempts(found.id)),
-    }
+    return whole(store, found)
 
 
 def _print_json(value: Any) -> None:

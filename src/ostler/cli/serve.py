@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 
     from ostler.models.replay import Tape
     from ostler.server.access import Access
-    from ostler.server.app import App
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 T = TypeVar("T")
+
+
+class Served(Protocol):
+    """An ASGI application that can end its open streams."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    async def close_streams(self) -> None: ...
+
 
 DEFAULT_PORT = 4096
 STOP_SECONDS = 3
@@ -94,7 +102,9 @@ async def _serve(
     access = access_at(host, [*cors, *(settings.cors or ())])
     listener = listen(host, port or settings.port or 0)
     runtime.start_housekeeping()
-    await _run(App(runtime, access), listener, access.password is None, until_stdin_ends)
+    app = App(runtime, access)
+    runtime.url = url_of(listener)
+    await serve_app(app, listener, "server", access.password is None, until_stdin_ends)
 
 
 def access_at(host: str, origins: list[str]) -> "Access":
@@ -135,21 +145,28 @@ def listen(host: str, port: int) -> socket.socket:
     raise AssertionError("unreachable")
 
 
-async def _run(
-    app: "App", listener: socket.socket, unsecured: bool, until_stdin_ends: bool
+def url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve_app(
+    app: "Served",
+    listener: socket.socket,
+    name: str,
+    unsecured: bool,
+    until_stdin_ends: bool = False,
 ) -> None:
+    """Until a signal says stop."""
     server = server_of(app)
     loop = asyncio.get_running_loop()
     if until_stdin_ends:
         threading.Thread(target=_at_the_end_of_stdin, args=(loop, server), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
-    host, port = listener.getsockname()[:2]
     if unsecured:
         print("Warning: OPENCODE_SERVER_PASSWORD is not set; server is unsecured.")
-    shown = f"[{host}]" if ":" in host else host
-    app.runtime.url = f"http://{shown}:{port}"
-    print(f"ostler server listening on {app.runtime.url}")
+    print(f"ostler {name} listening on {url_of(listener)}")
     sys.stdout.flush()
     await server.serve(sockets=[listener])
 
@@ -160,7 +177,7 @@ def _at_the_end_of_stdin(loop: asyncio.AbstractEventLoop, server: "uvicorn.Serve
     loop.call_soon_threadsafe(setattr, server, "should_exit", True)
 
 
-def server_of(app: "App") -> "uvicorn.Server":
+def server_of(app: "Served") -> "uvicorn.Server":
     """The HTTP server for an application, not yet serving; it leaves signals alone."""
     import uvicorn
 
@@ -178,7 +195,7 @@ def server_of(app: "App") -> "uvicorn.Server":
     return _quiet(uvicorn.Server, app)(config)
 
 
-def _quiet(server: type["uvicorn.Server"], app: "App") -> type["uvicorn.Server"]:
+def _quiet(server: type["uvicorn.Server"], app: "Served") -> type["uvicorn.Server"]:
     """uvicorn's server without its signal handlers, which end the process by the signal again,
     and with an end for open event streams, which would hold up a stop."""
 

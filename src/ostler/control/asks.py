@@ -3,7 +3,7 @@ person, and a deadline."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -11,6 +11,7 @@ from ostler.client import AsyncClient, ClientError
 from ostler.control.contract import checked
 from ostler.control.plan import Asks, Reply
 from ostler.control.spending import Spent
+from ostler.control.store import Attempt, ControlError
 from ostler.permission import matches
 from ostler.schema.base import JsonObject
 from ostler.schema.permission import PermissionRequest
@@ -168,6 +169,20 @@ class Asker:
 
 
 DENY_ALL = [{"permission": "*", "pattern": "*", "action": "deny"}]
+
+
+async def answer(client: AsyncClient, attempt: Attempt, reply: str) -> None:
+    """A person's word to what an attempt waits for: once, always or reject; to questions the answer
+    to each. Raises ControlError, ClientError."""
+    asked: Any = attempt.waiting
+    if asked["kind"] == "question":
+        answers = [[reply] for _ in asked["questions"]]
+        await client.question.reply(asked["id"], answers=answers, directory=attempt.directory)
+    elif reply in get_args(Reply):
+        given: Any = reply
+        await client.permission.reply(asked["id"], reply=given, directory=attempt.directory)
+    else:
+        raise ControlError(f"{reply}: a permission is answered once, always or reject")
 
 
 def rule_for(request: PermissionRequest, asks: Asks) -> Reply | None:

@@ -1,5 +1,6 @@
 """A run as it is kept, as a view."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import msgspec
 
 from ostler.control.failures import Failure
 from ostler.control.plan import Limits
-from ostler.control.store import Attempt, ControlStore, Run, StageRecord
+from ostler.control.store import RUNNING, Attempt, ControlStore, Run, StageRecord
 from ostler.control.view import (
     AttemptView,
     CheckView,
@@ -18,6 +19,16 @@ from ostler.control.view import (
     Tokens,
     added,
 )
+from ostler.schema.base import JsonObject
+
+
+def whole(store: ControlStore, run: Run) -> JsonObject:
+    """A run with its stages and attempts, as they are kept."""
+    return {
+        **msgspec.to_builtins(run),
+        "stages": msgspec.to_builtins(list(store.stages(run.id).values())),
+        "attempts": msgspec.to_builtins(store.attempts(run.id)),
+    }
 
 
 def view_of(store: ControlStore, run: Run) -> RunView:
@@ -30,6 +41,7 @@ def view_of(store: ControlStore, run: Run) -> RunView:
         status=run.status,
         started=_ms(run.created) or 0,
         ended=_ms(run.ended),
+        seen=_ms(time.time()) if run.status in RUNNING else None,
         inputs=run.inputs,
         tokens=added(_tokens(a.tokens) for a in attempts),
         cost=sum(a.cost for a in attempts),

@@ -21,9 +21,8 @@ from ostler.control.cleaning import DAYS, clean
 from ostler.control.context import Context, use
 from ostler.control.plan import Plan
 from ostler.control.pool import Pool
-from ostler.control.store import OVER, RUNNING, ControlStore, Run
+from ostler.control.store import OVER, RUNNING, ControlError, ControlStore, Run
 from ostler.schema.base import JsonObject
-from ostler.schema.errors import OstlerError
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +34,6 @@ CLEAN_SECONDS = 3600.0
 FILE = "control.sqlite"
 VERSION = "2"
 """Of the workflows' shape: workers of another version leave each other's runs alone."""
-
-
-class ControlError(OstlerError):
-    """What was asked of the control plane cannot be; the message says why."""
 
 
 def database_url(data: str, named: str | None) -> str:

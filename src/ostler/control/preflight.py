@@ -1,6 +1,7 @@
 """Before a run begins: what would wait for a person who is not there, and what does not exist.
 
-Pure functions over a plan and a server's answers (``GET /agent``, ``GET /config/providers``).
+Functions over a plan and a server's answers (``GET /agent``, ``GET /config/providers``), and one
+that asks for those.
 """
 
 import itertools
@@ -12,6 +13,7 @@ import msgspec
 
 from ostler.config.jsonc import Path
 from ostler.control.plan import Asks, Plan, Stage
+from ostler.control.pool import Pool
 from ostler.control.problems import PlanIssue, meant, models_named
 from ostler.permission import evaluate, inherited, matches, rules_from_config
 from ostler.schema.errors import OstlerError
@@ -100,6 +102,18 @@ def preflight(
     waiting = unanswered(listed, plan, attended=attended)
     if missing or waiting:
         raise PreflightError(waiting, missing)
+
+
+async def check_run(
+    pool: Pool, plan: Plan, servers: Sequence[str], directory: str, attended: bool
+) -> None:
+    """``preflight`` with what the first server says; all must be well. Raises PreflightError,
+    ClientError."""
+    await pool.check(servers)
+    client = pool.server(servers[0]).client
+    agents = await client.app.agents(directory=directory)
+    providers = await client.config.providers(directory=directory)
+    preflight(msgspec.to_builtins(agents), msgspec.to_builtins(providers), plan, attended=attended)
 
 
 # ── what does not exist ───────────────────────────────────────────────────────────────────────

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ostler.control.store import RUNNING, Run
 from ostler.control.view import AttemptView, RunView, StageView, Tokens, Tone, added, tone
+from ostler.schema.base import JsonObject
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -80,11 +82,36 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
 
-def html(run: RunView) -> str:
-    """The whole page."""
+class Live(msgspec.Struct, frozen=True):
+    """What can be done with a run from its page: ``status`` as it is kept, ``waits`` for a person
+    with (see Attempt.waiting)."""
+
+    status: str
+    waits: list[JsonObject]
+
+    @property
+    def goes_on(self) -> bool:
+        return self.status in RUNNING
+
+    @property
+    def refreshes(self) -> bool:
+        """Not while somebody may be writing an answer."""
+        return self.goes_on and not self.waits
+
+
+def runs_html(runs: Sequence[tuple[Run, list[JsonObject]]]) -> str:
+    """A page of runs, each with what it waits for a person with."""
+    css = (_HERE / "report.css").read_text(encoding="utf-8")
+    shown = [(run, int(run.created * 1000), Live(run.status, waits)) for run, waits in runs]
+    return _template("runs.html.jinja").render(runs=shown, css=css)
+
+
+def html(run: RunView, live: Live | None = None) -> str:
+    """The whole page; ``live``: with what can be done there, for who serves it."""
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
-    return _template().render(
+    return _template("report.html.jinja").render(
         run=run,
+        live=live,
         css=(_HERE / "report.css").read_text(encoding="utf-8"),
         script=_SCRIPT,
         script_digest=digest,
@@ -102,7 +129,7 @@ def html(run: RunView) -> str:
 
 
 def end_of(run: RunView) -> int:
-    """When the run ended; of one that goes on, the last time that is known of it."""
+    """When the run ended, or was looked at; else the last time that is known of it."""
     if run.ended is not None:
         return max(run.ended, run.started)
     times = [
@@ -112,7 +139,7 @@ def end_of(run: RunView) -> int:
         for time in (attempt.started, attempt.ended)
         if time is not None
     ]
-    return max((run.started, *times))
+    return max((run.started, run.seen or 0, *times))
 
 
 def timeline(run: RunView) -> list[TimelineRow]:
@@ -300,7 +327,7 @@ def _anchor(index: int) -> str:
 
 
 @cache
-def _template() -> "Template":
+def _template(name: str) -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -323,4 +350,4 @@ def _template() -> "Template":
         "lines": patch_lines,
     }
     environment.globals |= {"took": took}
-    return environment.get_template("report.html.jinja")
+    return environment.get_template(name)

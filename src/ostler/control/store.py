@@ -73,6 +73,10 @@ class UnknownRun(OstlerError):
     """There is no run of that name; the message lists the newest."""
 
 
+class ControlError(OstlerError):
+    """What was asked of the control plane cannot be; the message says why."""
+
+
 class Run(msgspec.Struct, kw_only=True):
     """``status``: queued, running, waiting (for a person), or how it ended: passed, failed,
     escalated, cancelled, paused. Times are seconds since the epoch. ``generation`` counts how often

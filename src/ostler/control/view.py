@@ -104,13 +104,15 @@ class StageView(_View, frozen=True):
 
 
 class RunView(_View, frozen=True):
-    """``tokens`` and ``cost`` are all that the run spent, reviewers included."""
+    """``tokens`` and ``cost`` are all that the run spent, reviewers included; ``seen``: when it was
+    looked at, of one that goes on."""
 
     id: str
     name: str
     status: str
     started: int
     ended: int | None = None
+    seen: int | None = None
     inputs: JsonObject = {}
     tokens: Tokens = Tokens()
     cost: float = 0.0
