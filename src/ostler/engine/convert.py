@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ostler.engine.history import Entry
+from ostler.engine.history import Entry, History, Translated
 from ostler.models.request import (
     Block,
     ChatMessage,
@@ -38,14 +38,47 @@ _EXPANDED = ("text/plain", "application/x-directory")
 
 def conversation(entries: Sequence[Entry], model: Model) -> list[ChatMessage]:
     """The entries as chat messages, oldest first. Translations are kept on the entries."""
-    key = f"{model.providerID}/{model.id}"
-    messages: list[ChatMessage] = []
-    for entry in entries:
-        translated = entry.chat.get(key)
-        if translated is None:
-            translated = entry.chat[key] = tuple(_translate(entry, model))
-        messages.extend(translated)
-    return messages
+    key = _key(model)
+    return [message for entry in entries for message in _translated(entry, model, key)]
+
+
+def continued(history: History, entries: Sequence[Entry], model: Model) -> list[ChatMessage]:
+    """``conversation``, going on from where the last one of this history was, as far as nothing
+    has changed since: a long session's step costs what a short one's does."""
+    key, last = _key(model), history.translated
+    if last is None or last.key != key:
+        last = history.translated = Translated(key)
+    same = min((last.places[id] for id in history.stale if id in last.places), default=None)
+    same = len(last.entries) if same is None else same
+    while last.entries[:same] != entries[:same]:  # compared in C, by identity
+        same //= 2
+    _cut(last, same)
+    history.stale.clear()
+    for entry in entries[same:]:
+        last.places[entry.message.id] = len(last.entries)
+        last.entries.append(entry)
+        last.messages.extend(_translated(entry, model, key))
+        last.ends.append(len(last.messages))
+    return list(last.messages)
+
+
+def _cut(translated: Translated, length: int) -> None:
+    for entry in translated.entries[length:]:
+        translated.places.pop(entry.message.id, None)
+    del translated.entries[length:]
+    del translated.ends[length:]
+    del translated.messages[translated.ends[-1] if translated.ends else 0 :]
+
+
+def _key(model: Model) -> str:
+    return f"{model.providerID}/{model.id}"
+
+
+def _translated(entry: Entry, model: Model, key: str) -> tuple[ChatMessage, ...]:
+    translated = entry.chat.get(key)
+    if translated is None:
+        translated = entry.chat[key] = tuple(_translate(entry, model))
+    return translated
 
 
 def _translate(entry: Entry, model: Model) -> list[ChatMessage]:

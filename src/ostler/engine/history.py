@@ -12,6 +12,7 @@ import msgspec
 from ostler.models.request import ChatMessage
 from ostler.schema.message import AssistantMessage, Message, UserMessage
 from ostler.schema.part import CompactionPart, Part
+from ostler.schema.session import SnapshotFileDiff
 from ostler.store import Store
 
 KEPT_SESSIONS = 16
@@ -21,7 +22,8 @@ KEPT_MESSAGES = 1_000
 
 
 class Entry(msgspec.Struct, eq=False):
-    """One message; ``chat`` is its translation for a model, by model, dropped when it changes."""
+    """One message; ``chat`` is its translation for a model, by model, dropped when it changes (see
+    ``translates_alike``)."""
 
     seq: int
     message: Message
@@ -29,8 +31,22 @@ class Entry(msgspec.Struct, eq=False):
     chat: dict[str, tuple[ChatMessage, ...]] = {}
 
 
+class Translated(msgspec.Struct, eq=False):
+    """Entries as chat messages for a model (``key``): ``ends`` has how many there are up to each
+    entry, ``places`` an entry's position by its message's id."""
+
+    key: str
+    entries: list[Entry] = []
+    messages: list[ChatMessage] = []
+    ends: list[int] = []
+    places: dict[str, int] = {}
+
+
 class History:
-    """The messages of one session, oldest first."""
+    """The messages of one session, oldest first. What a step needs of all of them is kept up to
+    date here instead of being looked for: ``agents`` that have answered, ``diffs`` by the prompt
+    that caused them, and the last translation, with the ids of what has changed since
+    (``stale``)."""
 
     def __init__(self, store: Store, session_id: str) -> None:
         self._store, self._session_id = store, session_id
@@ -41,6 +57,11 @@ class History:
         self._by_id: dict[str, Entry] = {}
         self._rev = 0
         self._removals = 0
+        self._has_summary = False
+        self.agents: set[str] = set()
+        self.diffs: dict[str, list[SnapshotFileDiff]] = {}
+        self.translated: Translated | None = None
+        self.stale: set[str] = set()
 
     def refresh(self) -> "History":
         """Catch up with the store. Raises NotFound when the session is gone."""
@@ -54,18 +75,33 @@ class History:
                 entry = self._by_id[message.id] = Entry(seq, message, [])
                 self.entries.append(entry)
             else:
+                if not _translates_alike(entry.message, message):
+                    self._forget_translation(entry)
                 entry.message = message
-                entry.chat = {}
+            self._note(message)
         for part in changes.parts:
             self._put_part(part)
         self._rev, self._removals = changes.rev, changes.removals
         return self
 
+    def _note(self, message: Message) -> None:
+        if isinstance(message, AssistantMessage):
+            self.agents.add(message.agent)
+            self._has_summary = self._has_summary or bool(message.summary)
+        elif message.summary and message.summary.diffs:
+            self.diffs[message.id] = message.summary.diffs
+        else:
+            self.diffs.pop(message.id, None)
+
+    def _forget_translation(self, entry: Entry) -> None:
+        entry.chat = {}
+        self.stale.add(entry.message.id)
+
     def _put_part(self, part: Part) -> None:
         entry = self._by_id.get(part.messageID)
         if entry is None:
             return
-        entry.chat = {}
+        self._forget_translation(entry)
         for index, known in enumerate(entry.parts):
             if known.id == part.id:
                 entry.parts[index] = part
@@ -81,6 +117,8 @@ class History:
     def active(self) -> Sequence[Entry]:
         """From the last finished compaction on: its request, its summary, the tail it kept, and
         what came after. Everything, where there was none."""
+        if not self._has_summary:
+            return self.entries
         for index in range(len(self.entries) - 1, -1, -1):
             found = self._compaction_at(index)
             if found is not None:
@@ -113,6 +151,13 @@ class History:
             e for e in self.entries[:index] if e.seq > request.seq and e is not entry
         ]  # prompts that arrived while the summary was being written
         return [request, entry, *tail, *between, *rest]
+
+
+def _translates_alike(old: Message, new: Message) -> bool:
+    """Whether a model is shown the same of both, their parts being the same."""
+    if isinstance(old, UserMessage) or isinstance(new, UserMessage):
+        return isinstance(old, UserMessage) and isinstance(new, UserMessage)
+    return (old.error, old.providerID, old.modelID) == (new.error, new.providerID, new.modelID)
 
 
 def is_user(entry: Entry) -> bool:

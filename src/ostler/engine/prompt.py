@@ -137,7 +137,10 @@ def with_reminders(
     for index in range(len(messages) - 1, -1, -1):
         message = messages[index]
         if message.role == "user":
-            reminded = ChatMessage("user", (*message.content, TextBlock(reminder)))
+            reminded = message.known.get(reminder)  # the same in all steps of a turn
+            if reminded is None:
+                reminded = ChatMessage("user", (*message.content, TextBlock(reminder)))
+                message.known[reminder] = reminded
             return [*messages[:index], reminded, *messages[index + 1 :]]
     return messages
 

@@ -137,12 +137,8 @@ class Step:
             self._instance, agent, model, self.user, rules, self._instance.mcp.instructions()
         )
         context = await hooks.shown(self._instance, self._context())
-        messages = convert.conversation(context, model)
-        planned = any(
-            isinstance(e.message, AssistantMessage) and e.message.agent == "plan"
-            for e in turn.history.entries
-        )
-        messages = prompt.with_reminders(messages, agent, planned)
+        messages = convert.continued(turn.history, context, model)
+        messages = prompt.with_reminders(messages, agent, "plan" in turn.history.agents)
         if self._last:
             messages.append(ChatMessage("assistant", (TextBlock(prompt.LAST_STEP),)))
         capable = model.capabilities.temperature
@@ -167,8 +163,12 @@ class Step:
         )
 
     def _context(self) -> list[Entry]:
-        own = self._message.id
-        return [e for e in self.turn.history.active() if e.message.id != own]
+        """All but the answer that is being written, which is at the end."""
+        history = self.turn.history
+        entries, own = list(history.active()), history.entry(self._message.id)
+        if own is not None:
+            entries.remove(own)
+        return entries
 
     # ── the stream ───────────────────────────────────────────────────────────────────────────
 

@@ -26,12 +26,7 @@ async def summarise(turn: "Turn", user_id: str) -> None:
         return
     user = msgspec.structs.replace(entry.message, summary=UserSummary(diffs=diffs))
     instance = turn.instance
-    others = [
-        d
-        for e in history.entries
-        if isinstance(e.message, UserMessage) and e.message.summary and e.message.id != user_id
-        for d in e.message.summary.diffs
-    ]
+    others = [d for id, each in history.diffs.items() if id != user_id for d in each]
     session = turn.session()
     instance.store.sessions.save(
         msgspec.structs.replace(session, summary=_totals([*others, *diffs]))
@@ -53,10 +48,15 @@ async def _turn_diffs(turn: "Turn", user_id: str) -> list[SnapshotFileDiff]:
 
 
 def _span(entries: list[Entry], user_id: str) -> tuple[str | None, str | None]:
+    """Answers come after what they answer: from the end back to there."""
+    answers = []
+    for entry in reversed(entries):
+        if entry.message.id == user_id:
+            break
+        if getattr(entry.message, "parentID", None) == user_id:
+            answers.append(entry)
     first = last = None
-    for entry in entries:
-        if getattr(entry.message, "parentID", None) != user_id:
-            continue
+    for entry in reversed(answers):
         for part in entry.parts:
             if isinstance(part, StepStartPart) and part.snapshot and first is None:
                 first = part.snapshot

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ostler.models import failure
-from ostler.models.blocks import alternate, array, encode_blocks
+from ostler.models.blocks import Shape, alternate, array, encode_blocks
 from ostler.models.delta import (
     Delta,
     Finish,
@@ -125,7 +125,7 @@ def encode_body(request: ModelRequest) -> dict[str, Any]:
     system = [m for m in request.messages if m.role == "system"]
     if system:
         body["system"] = msgspec.Raw(array(_system(system)))
-    body["messages"] = msgspec.Raw(array(_messages(request.messages)))
+    body["messages"] = msgspec.Raw(_messages(request.messages))
     tools = request.tools or used_tools(request.messages)
     if tools:
         body["tools"] = [
@@ -153,29 +153,24 @@ def _thinking(option: Any) -> dict[str, Any] | None:
 def _system(messages: list[ChatMessage]) -> list[bytes]:
     blocks = []
     for index, message in enumerate(messages):
-        encoded = encode_blocks(message, "anthropic", _block)
+        encoded = encode_blocks(message, _block)
         if encoded and index < MARKED_SYSTEM:
             encoded = [*encoded[:-1], encoded[-1][:-1] + MARKER]
         blocks.extend(encoded)
     return blocks
 
 
-def _messages(messages: Sequence[ChatMessage]) -> list[bytes]:
-    """Turns in alternation: tool results are the user's, neighbours of one role are joined."""
+def _messages(messages: Sequence[ChatMessage]) -> bytes:
     spoken = [m for m in messages if m.role != "system"]
     first_marked = len(spoken) - MARKED_TAIL
 
     def blocks(index: int, message: ChatMessage) -> list[bytes]:
-        found = encode_blocks(message, "anthropic", _block)
+        found = encode_blocks(message, _block)
         if found and index >= first_marked and _may_be_marked(message):
             return [*found[:-1], found[-1][:-1] + MARKER]
         return found
 
-    turns = alternate(
-        ("assistant" if m.role == "assistant" else "user", blocks(i, m))
-        for i, m in enumerate(spoken)
-    )
-    return [b'{"role":"%b","content":%b}' % turn for turn in turns]
+    return alternate(spoken, Shape("anthropic"), blocks, first_marked)
 
 
 def _may_be_marked(message: ChatMessage) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 
 from ostler.models import failure
 from ostler.models.aws import FrameParser, signed
-from ostler.models.blocks import alternate, array, encode_blocks
+from ostler.models.blocks import Shape, alternate, array, encode_blocks
 from ostler.models.delta import (
     Delta,
     Finish,
@@ -163,7 +163,7 @@ def encode_request(request: ModelRequest) -> bytes:
     system = _system(request.messages, caches)
     if system:
         body["system"] = msgspec.Raw(array(system))
-    body["messages"] = msgspec.Raw(array(_messages(request.messages, caches)))
+    body["messages"] = msgspec.Raw(_messages(request.messages, caches))
     if settings:
         body["inferenceConfig"] = settings
     if request.tools and request.tool_choice != "none":
@@ -211,26 +211,22 @@ def _system(messages: Sequence[ChatMessage], caches: bool) -> list[bytes]:
     blocks: list[bytes] = []
     system = (m for m in messages if m.role == "system")
     for index, message in enumerate(system):
-        found = encode_blocks(message, "bedrock", _block)
+        found = encode_blocks(message, _block)
         blocks.extend(found)
         if found and caches and index < MARKED_SYSTEM:
             blocks.append(POINT)
     return blocks
 
 
-def _messages(messages: Sequence[ChatMessage], caches: bool) -> list[bytes]:
+def _messages(messages: Sequence[ChatMessage], caches: bool) -> bytes:
     spoken = [m for m in messages if m.role != "system"]
     first_marked = len(spoken) - MARKED_TAIL if caches else len(spoken)
 
     def blocks(index: int, message: ChatMessage) -> list[bytes]:
-        found = encode_blocks(message, "bedrock", _block)
+        found = encode_blocks(message, _block)
         return [*found, POINT] if found and index >= first_marked else found
 
-    turns = alternate(
-        ("assistant" if m.role == "assistant" else "user", blocks(i, m))
-        for i, m in enumerate(spoken)
-    )
-    return [b'{"role":"%b","content":%b}' % turn for turn in turns]
+    return alternate(spoken, Shape("bedrock"), blocks, first_marked)
 
 
 def _block(block: Block) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ostler.models import failure
-from ostler.models.blocks import alternate, array, encode_blocks
+from ostler.models.blocks import Shape, alternate, encode_blocks
 from ostler.models.delta import (
     Delta,
     Finish,
@@ -99,7 +99,7 @@ def encode_request(request: ModelRequest) -> bytes:
         body["systemInstruction"] = {
             "parts": [{"text": b.text} for b in system if isinstance(b, TextBlock)]
         }
-    body["contents"] = msgspec.Raw(array(_contents(request)))
+    body["contents"] = msgspec.Raw(_contents(request))
     if request.tools:
         body["tools"] = [{"functionDeclarations": [_declared(t) for t in request.tools]}]
         body["toolConfig"] = {"functionCallingConfig": {"mode": _MODES[request.tool_choice]}}
@@ -131,19 +131,16 @@ def _declared(tool: Any) -> dict[str, Any]:
     return {**declared, "parameters": parameters} if parameters else declared
 
 
-def _contents(request: ModelRequest) -> list[bytes]:
+def _contents(request: ModelRequest) -> bytes:
     signed = "gemini-3" in request.model.api.id
-    turns = alternate(
-        ("model" if m.role == "assistant" else "user", _parts(m, signed))
-        for m in request.messages
-        if m.role != "system"
-    )
-    return [b'{"role":"%b","parts":%b}' % turn for turn in turns]
+    shape = Shape(f"gemini:{signed}", b'{"role":"%b","parts":%b}', b"model")
+    spoken = [m for m in request.messages if m.role != "system"]
+    return alternate(spoken, shape, lambda _, message: _parts(message, signed))
 
 
 def _parts(message: ChatMessage, signed: bool) -> list[bytes]:
     """``signed``: the first call of a message needs a signature."""
-    parts = encode_blocks(message, "gemini", _part)
+    parts = encode_blocks(message, _part)
     if message.role == "tool":
         media = [
             _media(m) for b in message.content if isinstance(b, ToolResultBlock) for m in b.media

@@ -4,7 +4,7 @@ Request and stream shapes: OpenAI's API reference, and what OpenCode 1.18 sends 
 """
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ from ostler.models.exchange import (
     deltas,
     timeouts,
 )
+from ostler.models.grown import after_system, joined
 from ostler.models.request import (
     ChatMessage,
     MediaBlock,
@@ -126,22 +127,29 @@ def reasoning_field(model: Model) -> str:
 
 
 def _conversation(request: ModelRequest) -> list[bytes]:
-    """Every message, with what its maker wants beside: cache markers, fillers, short ids."""
-    model = request.model
+    """Every message, with what its maker wants beside: cache markers on the first system messages
+    and on the last others, fillers, short ids."""
+    model, messages = request.model, request.messages
     field, strict = reasoning_field(model), _wants_short_ids(model)
-    marked = _marked(request.messages) if _takes_markers(model) else ()
-    items: list[bytes] = []
-    before = ""
-    for index, message in enumerate(request.messages):
-        if strict and before == "tool" and message.role == "user":
-            items.append(_FILLER)
-        before = message.role
-        items.append(
-            _with_marker(message, field, strict)
-            if index in marked
-            else encode_message(message, field, strict)
-        )
-    return items
+    markers = _takes_markers(model)
+    lead = after_system(messages)
+    spoken = messages[lead:]
+    plain = max(0, len(spoken) - MARKED_TAIL) if markers else len(spoken)
+
+    def encode(index: int) -> bytes:
+        message = spoken[index]
+        encoded = _encoded(message, field, strict, index >= plain)
+        if strict and message.role == "user" and index and spoken[index - 1].role == "tool":
+            return b"%b,%b" % (_FILLER, encoded)
+        return encoded
+
+    system = [
+        _encoded(m, field, strict, markers and i < MARKED_SYSTEM)
+        for i, m in enumerate(messages[:lead])
+    ]
+    before = joined(spoken, f"openai_chat:{field}:{strict}", plain, encode)
+    marked = [encode(index) for index in range(plain, len(spoken))]
+    return [*system, *([before] if before else []), *marked]
 
 
 def _wants_short_ids(model: Model) -> bool:
@@ -155,33 +163,21 @@ def _takes_markers(model: Model) -> bool:
     return "claude" in name or "anthropic" in name or model.api.npm == "@ai-sdk/alibaba"
 
 
-def _marked(messages: Sequence[ChatMessage]) -> set[int]:
-    """Positions of the first system messages and of the last others."""
-    system = [i for i, m in enumerate(messages) if m.role == "system"]
-    others = [i for i, m in enumerate(messages) if m.role != "system"]
-    return {*system[:MARKED_SYSTEM], *others[-MARKED_TAIL:]}
-
-
-def encode_message(message: ChatMessage, field: str, short_ids: bool = False) -> bytes:
-    """One conversation message as one or more JSON objects, comma-separated."""
-    key = f"openai_chat:{field}:{short_ids}"
-    encoded = message.encoded.get(key)
-    if encoded is None:
-        encoded = b",".join(_encode(m) for m in _messages(message, field, short_ids))
-        message.encoded[key] = encoded
-    return encoded
-
-
-def _with_marker(message: ChatMessage, field: str, short_ids: bool) -> bytes:
-    """A message with a cache marker on the last text of it, if it has one."""
+def _encoded(message: ChatMessage, field: str, short_ids: bool, marked: bool) -> bytes:
+    """A message as one or more JSON objects, comma-separated; with a cache marker on the last text
+    of it where it is ``marked`` and has one."""
     objects = _messages(message, field, short_ids)
-    last = objects[-1]
+    if marked and objects:
+        _mark(objects[-1])
+    return b",".join(map(_encode, objects))
+
+
+def _mark(last: dict[str, Any]) -> None:
     content = last["content"]
     if isinstance(content, str) and content:
         last["content"] = [{"type": "text", "text": content, **MARKER}]
     elif content and isinstance(content, list):
         last["content"] = [*content[:-1], {**content[-1], **MARKER}]
-    return b",".join(_encode(each) for each in objects)
 
 
 def _messages(message: ChatMessage, field: str, short_ids: bool) -> list[dict[str, Any]]:

@@ -5,12 +5,13 @@ stored on the provider's side, and reasoning comes back encrypted, to be sent al
 step.
 """
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from ostler.models import failure
+from ostler.models.blocks import array
 from ostler.models.delta import (
     Delta,
     Finish,
@@ -30,6 +31,7 @@ from ostler.models.exchange import (
     deltas,
     timeouts,
 )
+from ostler.models.grown import after_system, joined
 from ostler.models.request import (
     Block,
     ChatMessage,
@@ -86,8 +88,7 @@ def encode_request(request: ModelRequest) -> bytes:
     if request.session_id and request.provider.options.get("setCacheKey") is not False:
         body["prompt_cache_key"] = request.session_id
     _put_options(body, request)
-    items = (item for m in request.messages if (item := encode_message(m)))
-    body["input"] = msgspec.Raw(b"[" + b",".join(items) + b"]")
+    body["input"] = msgspec.Raw(_input(request.messages))
     if request.tools:
         body["tools"] = [
             {
@@ -126,13 +127,17 @@ def _put_options(body: dict[str, Any], request: ModelRequest) -> None:
         body[_RENAMED.get(name, name)] = value
 
 
-def encode_message(message: ChatMessage) -> bytes:
-    """One conversation message as input items, comma-separated; empty where nothing is left."""
-    encoded = message.encoded.get("openai_responses")
-    if encoded is None:
-        encoded = b",".join(_encode(item) for item in _items(message))
-        message.encoded["openai_responses"] = encoded
-    return encoded
+def _input(messages: Sequence[ChatMessage]) -> bytes:
+    """Every message as input items."""
+    lead = after_system(messages)
+    spoken = messages[lead:]
+    before = joined(spoken, "openai_responses", len(spoken), lambda i: _encoded(spoken[i]))
+    return array(item for item in (*map(_encoded, messages[:lead]), before) if item)
+
+
+def _encoded(message: ChatMessage) -> bytes:
+    """As input items, comma-separated; empty where nothing is left."""
+    return b",".join(_encode(item) for item in _items(message))
 
 
 def _items(message: ChatMessage) -> Iterable[dict[str, Any]]:

@@ -283,7 +283,8 @@ class Models:
 
     async def _speak(self, request: ModelRequest) -> AsyncGenerator[list[Delta], None]:
         signed, transport = await self.sign_ins.signed(request)
-        request = self._located(signed)
+        located = self._located(signed)
+        request = msgspec.structs.replace(located, messages=repaired(located.messages))
         wire = self._wire(request.model, request.provider.options.get("baseURL", ""), transport)
         async with (
             self._connections.limiter.place(request),
@@ -306,8 +307,7 @@ class Models:
 
     def _located(self, request: ModelRequest) -> ModelRequest:
         provider = located(request.provider, request.model, self._environment)
-        messages = repaired(request.messages)
-        return msgspec.structs.replace(request, provider=provider, messages=messages)
+        return msgspec.structs.replace(request, provider=provider)
 
     def _wire(self, model: Model, url: str, transport: Transport | None) -> Wire:
         if model.providerID == REHEARSAL:

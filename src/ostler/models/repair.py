@@ -3,6 +3,7 @@ result its call."""
 
 from collections.abc import Sequence
 
+from ostler.models.grown import after_system, known, note
 from ostler.models.request import ChatMessage, ToolCallBlock, ToolResultBlock
 
 NO_RESULT = "[There is no result of this call: it was interrupted]"
@@ -10,18 +11,20 @@ NO_RESULT = "[There is no result of this call: it was interrupted]"
 
 def repaired(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
     """The messages; a list of its own where something was missing or too much."""
-    kept: list[ChatMessage] = []
+    spoken = messages[(lead := after_system(messages)) :]
+    good, _ = known(spoken, "repaired")
+    kept: list[ChatMessage] = list(messages[: lead + good])
     waiting: dict[str, ToolCallBlock] = {}
     whole = True
-    for message in messages:
+    for message in spoken[good:]:
         if message.role == "tool":
             results = [b for b in message.content if isinstance(b, ToolResultBlock)]
-            known = tuple(b for b in results if waiting.pop(b.id, None) is not None)
-            if len(known) != len(message.content):
+            asked = tuple(b for b in results if waiting.pop(b.id, None) is not None)
+            if len(asked) != len(message.content):
                 whole = False
-                if not known:
+                if not asked:
                     continue
-                message = ChatMessage("tool", known)
+                message = ChatMessage("tool", asked)
         elif waiting:
             kept.append(_interrupted(waiting))
             waiting, whole = {}, False
@@ -30,7 +33,10 @@ def repaired(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
         kept.append(message)
     if waiting:
         return [*kept, _interrupted(waiting)]
-    return messages if whole else kept
+    if not whole:
+        return kept
+    note(spoken, len(spoken), "repaired", True)
+    return messages
 
 
 def _interrupted(calls: dict[str, ToolCallBlock]) -> ChatMessage:

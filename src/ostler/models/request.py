@@ -47,12 +47,12 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 class ChatMessage(msgspec.Struct, eq=False):
-    """Never changed once made. ``encoded`` is where wires keep what they encoded it to, so that a
-    long conversation is not encoded anew for each step."""
+    """Never changed once made. ``known`` is what was found out of it and all before it (see
+    ``grown``), so that a long conversation is not worked on anew for each step."""
 
     role: Role
     content: tuple[Block, ...]
-    encoded: dict[str, bytes] = {}
+    known: dict[str, Any] = {}
 
 
 class ToolDefinition(msgspec.Struct, frozen=True):

@@ -72,12 +72,13 @@ class Messages:
 
     def changed(self, session_id: str, after_rev: int) -> Changes:
         """What changed in a session since change ``after_rev``. Raises NotFound."""
+        # The ``+`` keep SQLite on the index of ``rev``: it finds the few changes there are.
         known = self._sessions.known(session_id)
         messages = [
             (seq, rev, _message(session_id, message_id, data))
             for seq, rev, message_id, data in self._db.rows(
                 "SELECT seq, rev, id, CAST(data AS BLOB) FROM message"
-                " WHERE +session = ? AND rev > ? ORDER BY seq"
+                " WHERE +session = ? AND rev > ? ORDER BY +seq"
                 if after_rev
                 else "SELECT seq, rev, id, CAST(data AS BLOB) FROM message"
                 " WHERE session = ? AND rev > ? ORDER BY seq",
