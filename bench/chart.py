@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 WIDTH, LABELS, VALUES = 860, 270, 180
 ROW, BAR, TOP, BOTTOM = 22, 12, 40, 34
 TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
-_TEXT, _LINE, _BETTER, _WORSE, _GOAL = "#7a8490", "#8b949e", "#3f8ae0", "#d1683a", "#7a8490"
+_TEXT, _LINE, _BETTER, _WORSE, _GOAL = "#7a8490", "#8b949e", "#3f8ae0", "#d1683a", "#d29922"
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ FIGURES: Mapping[str, Figure] = {
     "list_10000_sessions_ms": Figure("list of 10,000 sessions", "ms", *_READ),
     "long_turn_ms": Figure("text turn in a session of 2,000 messages", "ms"),
     "long_turn_percent": Figure("… more than in a new session", "%", AtMost(20), AtMost(5)),
+    "long_turn_after_another_ms": Figure("… after a turn in another session", "ms", chart=False),
     "db_mb_per_100_turns": Figure("database, 100 text turns", "MB", AtMost(0.5), AtMost(0.25)),
     "recovered_health_seconds": Figure("start to health after kill -9 in a turn", "s", chart=False),
     "recovered_turn_seconds": Figure("… to the end of the session's next turn", "s", chart=False),

@@ -1,7 +1,6 @@
 """Sessions of thousands of messages, made through public doors: text turns, all of them. The
 original takes minutes for as many turns; it has ``import``, and gets the same messages that way."""
 
-import asyncio
 import copy
 import json
 import subprocess
@@ -34,7 +33,8 @@ def _spoken(place: Place, counts: list[int]) -> dict[int, str]:
             await client.prompt(found[count], "hello")
 
     async def speak(client: Client, _server: Server) -> Figures:
-        await asyncio.gather(*(one(client, count) for count in counts))
+        for count in counts:  # one after the other: a program may keep what it spoke of last
+            await one(client, count)
         return {}
 
     with Server(place) as server:

@@ -1,4 +1,4 @@
-"""An answer of 2,000 chunks, sent as fast as the model can, and who watches it."""
+"""An answer of 2,000 chunks, written one by one as fast as the model can, and who watches it."""
 
 import asyncio
 import statistics
@@ -34,6 +34,6 @@ async def _streamed(client: Client, readers: list[Reader]) -> float:
     session = await client.session()
     ends = [reader.sees(b'"session.idle"') for reader in readers]
     began = time.perf_counter()
-    await client.prompt(session, "CHUNKS 2000")
+    await client.prompt(session, "STREAM 2000")
     await asyncio.gather(*ends)
     return time.perf_counter() - began
