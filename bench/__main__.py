@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.report import renew_docs, results, table, write
 from bench.target import Place, Target, original, ostler, scripted_model
 from bench.workloads import WORKLOADS, Workload
+from ostler.schema.errors import OstlerError
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -33,18 +34,28 @@ def main() -> None:
     targets = [t for t in (ostler(), original()) if t and options.only in (None, t.name)]
     if not targets:
         parser.error(f"there is no program {options.only} here")
+    if options.docs and options.workloads:
+        parser.error("the page has all workloads: name none")
     if options.docs and len(targets) < 2:
         parser.error("the page compares: name the original's executable in OPENCODE_BINARY")
     samples: dict[str, dict[str, list[float]]] = {target.name: {} for target in targets}
+    versions = {target.name: version(target) for target in targets}
+    failed = []
     with scripted_model() as url:
         for name in wanted:
             workload = WORKLOADS[name]
             runs = options.runs or workload.runs
-            for program, found in measure(name, workload, targets, runs, url).items():
-                samples[program].update(found)
-    found = results(samples, {target.name: version(target) for target in targets})
-    write(found, options.results)
+            try:
+                for program, found in measure(name, workload, targets, runs, url).items():
+                    samples[program].update(found)
+            except (OstlerError, RuntimeError, OSError, subprocess.SubprocessError) as e:
+                print(f"{name} failed: {e!r}", file=sys.stderr)
+                failed.append(name)
+            write(results(samples, versions), options.results)
+    found = results(samples, versions)
     print(table(found))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
     if options.docs:
         renew_docs(found)
 

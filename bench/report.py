@@ -45,7 +45,7 @@ def table(found: Mapping[str, Any]) -> str:
     rows = [[*head, "ratio", "goal", "stretch", ""], ["---", *["---:"] * len(names), *["---"] * 4]]
     for key, figure in FIGURES.items():
         values = [medians[name].get(key) for name in names]
-        if values[0] is None:
+        if not values or values[0] is None:
             continue
         theirs = values[1] if len(values) > 1 else None
         rows.append(

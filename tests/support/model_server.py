@@ -293,8 +293,8 @@ def last_text(body: dict[str, Any]) -> str:
 def by_rule(body: dict[str, Any]) -> Reply:
     """For benchmarks. After a tool result: "done". To ``RUN: <command>``: a bash call; to
     ``ROUNDS <n>``: n bash calls, one after the other and no two the same; to ``CHUNKS <n>``: n
-    chunks of text at once, to ``STREAM <n>``: each by itself, without a pause, to ``PACED <n>``: one
-    each 2 ms."""
+    chunks of text at once, to ``STREAM <n>``: each by itself, without a pause, to ``PACED <n>``:
+    one each 2 ms."""
     messages = body["messages"]
     at = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=-1)
     said = last_text({"messages": [messages[at]]}).strip('"')
