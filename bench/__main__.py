@@ -6,6 +6,7 @@ printed; it, figures.json and the chart are left in bench/results, and with ``--
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ def main() -> None:
         parser.error("the page has all workloads: name none")
     if options.docs and len(targets) < 2:
         parser.error("the page compares: name the original's executable in OPENCODE_BINARY")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended
     samples: dict[str, dict[str, list[float]]] = {target.name: {} for target in targets}
     versions = {target.name: version(target) for target in targets}
     failed = []

@@ -136,17 +136,22 @@ class Server:
         raise RuntimeError(f"not ready within {READY_SECONDS:.0f} s")
 
     def stop(self) -> None:
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait(10)
+        end(self.process)
 
     def __enter__(self) -> "Server":
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.stop()
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """What ``Place.start`` started, with its group, if it has not ended."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait(10)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import time
 
 from bench.client import Client
 from bench.memory import Peak, at_rest_mb
-from bench.target import Place, Server
+from bench.target import Place, Server, end
 from bench.workloads.driven import Figures, drive
 
 
@@ -13,10 +13,13 @@ def cold_run(place: Place) -> Figures:
     """One ``run``: wall time, and the most memory it and what it started held."""
     began = time.perf_counter()
     process = place.start("run", "hello")
-    with Peak(process.pid) as peak:
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        wall = time.perf_counter() - began
-    if process.wait() != 0:
+    try:
+        with Peak(process.pid) as peak:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            wall = time.perf_counter() - began
+    finally:
+        end(process)
+    if process.returncode != 0:
         raise RuntimeError(f"run ended with {process.returncode}")
     return {"run_seconds": wall, "run_peak_mb": peak.mb}
 
