@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz conformance conformance-record help install peers clients try test lint types layers unit format bench docs clean lock
+.PHONY: fuzz conformance conformance-record help install peers clients try test lint types layers unit format bench figures counts docs clean lock
 PEERS := .venv-peers
 CLIENTS := tests/clients/node_modules
 
@@ -70,6 +70,12 @@ format: $(STAMP)  ## put the code into shape
 
 bench: $(STAMP)  ## measure against the original, where its binary is
 	@$(BIN)/python -m bench
+
+figures: $(STAMP)  ## the same, and renew docs/figures.* (OPENCODE_BINARY=…)
+	@$(BIN)/python -m bench --docs
+
+counts: $(STAMP)  ## what a start and a turn do, beside the baselines
+	@$(BIN)/python -m bench.counts
 
 docs: $(STAMP)  ## build the documentation into site/
 	@$(BIN)/mkdocs build --strict --quiet

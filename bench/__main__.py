@@ -1,96 +1,98 @@
-"""``python -m bench [WORKLOAD …] [--runs N] [--only NAME]``: the figures, as a table and as JSON.
+"""``python -m bench [WORKLOAD …] [--runs N] [--only NAME] [--docs]``: the figures, beside the
+original's where its binary is.
 
-Programs are measured in turn, one run each, so that a machine's drift meets all alike.
+Programs are measured in turn, one run each, so that a machine's drift meets all alike. The table is
+printed; it, figures.json and the chart are left in bench/results, and with ``--docs`` in docs/.
 """
 
 import argparse
-import json
-import statistics
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.target import Place, Target, original, ostler
-from bench.workloads import WORKLOADS
+from bench.report import renew_docs, results, table, write
+from bench.target import Place, Target, original, ostler, scripted_model
+from bench.workloads import WORKLOADS, Workload
+from ostler.schema.errors import OstlerError
 
-ONCE = {"audience", "crowd", "growth", "turns"}
-"""Workloads that are long, or medians in themselves: fewer runs."""
+RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(WORKLOADS))
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--runs", type=int, help="of each workload, in place of its own number")
     parser.add_argument("--only", help="measure this program only")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of what is written")
+    parser.add_argument("--docs", action="store_true", help="renew docs/figures.* as well")
     options = parser.parse_args()
-    workloads = options.workloads or list(WORKLOADS)
-    if unknown := set(workloads) - set(WORKLOADS):
+    wanted = options.workloads or [name for name, w in WORKLOADS.items() if not w.extra]
+    if unknown := set(wanted) - set(WORKLOADS):
         parser.error(f"unknown workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
     targets = [t for t in (ostler(), original()) if t and options.only in (None, t.name)]
-    model = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.model_server"], stdout=subprocess.PIPE, text=True
-    )
-    assert model.stdout is not None
-    url = f"http://127.0.0.1:{model.stdout.readline().strip()}/v1"
-    try:
-        figures = measure(targets, workloads, options.runs, url)
-    finally:
-        model.terminate()
-        model.wait()
-    print(table(figures))
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if not targets:
+        parser.error(f"there is no program {options.only} here")
+    if options.docs and options.workloads:
+        parser.error("the page has all workloads: name none")
+    if options.docs and len(targets) < 2:
+        parser.error("the page compares: name the original's executable in OPENCODE_BINARY")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended
+    samples: dict[str, dict[str, list[float]]] = {target.name: {} for target in targets}
+    versions = {target.name: version(target) for target in targets}
+    failed = []
+    with scripted_model() as url:
+        for name in wanted:
+            workload = WORKLOADS[name]
+            runs = options.runs or workload.runs
+            try:
+                for program, found in measure(name, workload, targets, runs, url).items():
+                    samples[program].update(found)
+            except (OstlerError, RuntimeError, OSError, subprocess.SubprocessError) as e:
+                print(f"{name} failed: {e!r}", file=sys.stderr)
+                failed.append(name)
+            write(results(samples, versions), options.results)
+    found = results(samples, versions)
+    print(table(found))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+    if options.docs:
+        renew_docs(found)
 
 
 def measure(
-    targets: list[Target], workloads: list[str], runs: int, url: str
-) -> dict[str, dict[str, float]]:
-    """Program -> figure -> median over the runs."""
-    samples: dict[str, dict[str, list[float]]] = {t.name: {} for t in targets}
-    places = {t.name: Place(t, url) for t in targets}
+    name: str, workload: Workload, targets: Sequence[Target], runs: int, url: str
+) -> dict[str, dict[str, list[float]]]:
+    """Program -> figure -> what each run found, the warm-up left out."""
+    samples: dict[str, dict[str, list[float]]] = {target.name: {} for target in targets}
+    places = [Place(target, url) for target in targets]
     try:
-        for name in workloads:
-            for _ in range(max(1, runs // 3) if name in ONCE else runs + 1):
-                for target in targets:
-                    result = WORKLOADS[name](places[target.name])
-                    print(target.name, name, _short(result), file=sys.stderr)
-                    for figure, value in result.items():
-                        samples[target.name].setdefault(figure, []).append(value)
+        for _ in range(runs):
+            for place in places:
+                began = time.perf_counter()
+                result = workload.measure(place)
+                seconds = time.perf_counter() - began
+                told = " ".join(f"{key}={value:.3f}" for key, value in result.items())
+                print(f"{place.target.name} {name} ({seconds:.0f} s) {told}", file=sys.stderr)
+                for key, value in result.items():
+                    samples[place.target.name].setdefault(key, []).append(value)
     finally:
-        for place in places.values():
+        for place in places:
             place.close()
-    return {
-        name: {
-            figure: statistics.median(values[1:] if len(values) > 3 else values)
-            for figure, values in found.items()
-        }
-        for name, found in samples.items()
-    }
+    if runs > 3:
+        for found in samples.values():
+            for values in found.values():
+                del values[0]
+    return samples
 
 
-def table(figures: dict[str, dict[str, float]]) -> str:
-    """Markdown: a row a figure, a column a program, and the ratio where there are two."""
-    names = list(figures)
-    rows = [["figure", *names, *(["ratio"] if len(names) == 2 else [])]]
-    rows.append(["---"] * len(rows[0]))
-    for figure in figures[names[0]]:
-        values = [figures[name][figure] for name in names]
-        row = [figure, *(f"{value:.2f}" for value in values)]
-        if len(values) == 2:
-            row.append(_ratio(*values))
-        rows.append(row)
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-def _ratio(ours: float, theirs: float) -> str:
-    if not ours or not theirs:
-        return "-"
-    return f"1/{theirs / ours:.1f}" if theirs > ours else f"{ours / theirs:.1f}x"
-
-
-def _short(result: dict[str, float]) -> str:
-    return " ".join(f"{k}={v:.3f}" for k, v in result.items())
+def version(target: Target) -> str:
+    done = subprocess.run(
+        [*target.command, "--version"], capture_output=True, text=True, timeout=60
+    )
+    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.target import scripted_model
 from ostler.control.plan import Plan, Stage
 from ostler.control.plane import ControlPlane, database_url
 
@@ -66,12 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.flows")
     parser.add_argument("--runs", type=int, default=1_000)
     options = parser.parse_args()
-    model = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.model_server"], stdout=subprocess.PIPE, text=True
-    )
-    assert model.stdout is not None
-    model_url = f"http://127.0.0.1:{model.stdout.readline().strip()}/v1"
-    with tempfile.TemporaryDirectory() as folder:
+    with scripted_model() as model_url, tempfile.TemporaryDirectory() as folder:
         home, root = Path(folder, "home"), Path(folder, "project")
         (home / ".config/opencode").mkdir(parents=True)
         root.mkdir()
@@ -95,9 +91,7 @@ def main() -> None:
             print(json.dumps(asyncio.run(measure(url, folder, str(root), options.runs)), indent=2))
         finally:
             server.terminate()
-            model.terminate()
             server.wait()
-            model.wait()
 
 
 if __name__ == "__main__":

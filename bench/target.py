@@ -5,10 +5,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,10 +21,12 @@ READY_SECONDS = 60.0
 
 @dataclass
 class Target:
-    """``command``: how the program is started, before its subcommand."""
+    """``command``: how the program is started, before its subcommand; ``imports``: it can import
+    the session it has exported."""
 
     name: str
     command: list[str]
+    imports: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -42,7 +47,7 @@ def original() -> Target | None:
         "OPENCODE_DISABLE_AUTOUPDATE": "1",
         "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
     }
-    return Target("opencode", [str(path)], quiet)
+    return Target("opencode", [str(path)], imports=True, environment=quiet)
 
 
 class Place:
@@ -90,8 +95,12 @@ class Place:
         )
 
     def data_bytes(self) -> int:
-        """Of the database and its companions."""
-        return sum(f.stat().st_size for f in (self.root / "data").rglob("*.db*") if f.is_file())
+        """Of the databases, with what stood in their logs moved into them."""
+        files = list((self.root / "data").rglob("*.db"))
+        for file in files:
+            with closing(sqlite3.connect(file, timeout=10)) as database:
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return sum(file.stat().st_size for file in files)
 
     def close(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
@@ -105,7 +114,11 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         began = time.perf_counter()
         self.process = place.start("serve", "--port", str(self.port))
-        self._wait(began)
+        try:
+            self._wait(began)
+        except BaseException:
+            self.stop()
+            raise
         self.seconds = time.perf_counter() - began
 
     def _wait(self, began: float) -> None:
@@ -122,22 +135,38 @@ class Server:
                 time.sleep(0.002)
         raise RuntimeError(f"not ready within {READY_SECONDS:.0f} s")
 
-    def memory_mb(self) -> float:
-        """Resident memory of the process and its children."""
-        return sum(_resident(pid) for pid in _family(self.process.pid)) / 1024
-
     def stop(self) -> None:
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait(10)
+        end(self.process)
 
     def __enter__(self) -> "Server":
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.stop()
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """What ``Place.start`` started, with its group, if it has not ended."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait(10)
+
+
+@contextmanager
+def scripted_model() -> Iterator[str]:
+    """A model server that answers at once, by the rules of ``tests.support.model_server``: where
+    its API is."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.model_server"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def free_port() -> int:
@@ -165,21 +194,3 @@ def _config(model_url: str) -> dict[str, object]:
         "small_model": "test/m1",
         "provider": {"test": provider},
     }
-
-
-def _family(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(p for child in children for p in _family(int(child)))]
-
-
-def _resident(pid: int) -> int:
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
-    except OSError:
-        pass
-    return 0

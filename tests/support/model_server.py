@@ -8,7 +8,8 @@ In a test::
 
 Replies are used in order; when they run out the last one repeats. Requests without tools (titles)
 are answered apart, with ``title``, unless ``titles=False``. Run as a program (``python -m
-tests.support.model_server PORT``) it answers by rules on the last message, see ``by_rule``.
+tests.support.model_server PORT``) it answers by rules on the last message, see ``by_rule``, and
+keeps no requests.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httptools
+import msgspec
+import uvloop
 
 CUT = object()
 """In a reply's chunks: close the connection here."""
@@ -124,8 +127,10 @@ class ModelServer:
     """``requests``: decoded bodies, in order, those for titles left out; ``paths``: where all were
     sent."""
 
-    def __init__(self, script: Script, title: str = "A title", titles: bool = True) -> None:
-        self._script, self._title, self._titles = script, title, titles
+    def __init__(
+        self, script: Script, title: str = "A title", titles: bool = True, keep: bool = True
+    ) -> None:
+        self._script, self._title, self._titles, self._keep = script, title, titles, keep
         self._position = 0
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -181,8 +186,9 @@ class ModelServer:
         if self._titles and not body.get("tools") and not callable(self._script):
             self.title_requests.append(body)
             return text(self._title)
-        self.requests.append(body)
-        self.headers.append(headers)
+        if self._keep:
+            self.requests.append(body)
+            self.headers.append(headers)
         for waiter in self._waiters:
             waiter.set()
         if callable(self._script):
@@ -233,7 +239,7 @@ class _Connection(asyncio.Protocol):
             )
         else:
             self._server.paths.append(self._url.decode())
-            reply = self._server.reply_to(json.loads(self._body), self._headers)
+            reply = self._server.reply_to(msgspec.json.decode(self._body), self._headers)
         self._begin()
         if reply.dropped:
             self._transport.abort()
@@ -287,7 +293,8 @@ def last_text(body: dict[str, Any]) -> str:
 def by_rule(body: dict[str, Any]) -> Reply:
     """For benchmarks. After a tool result: "done". To ``RUN: <command>``: a bash call; to
     ``ROUNDS <n>``: n bash calls, one after the other and no two the same; to ``CHUNKS <n>``: n
-    chunks of text at once, to ``PACED <n>``: one each 2 ms."""
+    chunks of text at once, to ``STREAM <n>``: each by itself, without a pause, to ``PACED <n>``:
+    one each 2 ms."""
     messages = body["messages"]
     at = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=-1)
     said = last_text({"messages": [messages[at]]}).strip('"')
@@ -300,6 +307,8 @@ def by_rule(body: dict[str, Any]) -> Reply:
         return _FINISHED
     if said.startswith("RUN: "):
         return tool("bash", command=said[5:])
+    if said.startswith("STREAM "):
+        return paced(int(said.split()[1]), 0.0)
     if said.startswith("PACED "):
         return paced(int(said.split()[1]), 0.002)
     if said.startswith("CHUNKS "):
@@ -320,7 +329,7 @@ _FINISHED = text("done")
 
 
 async def serve(port: int) -> None:
-    server = ModelServer(by_rule)
+    server = ModelServer(by_rule, keep=False)
     await server.start(port)
     print(server.port, flush=True)
     await asyncio.Event().wait()
@@ -331,4 +340,6 @@ async def collect(iterator: AsyncIterator[Any]) -> list[Any]:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    # uvloop, so that of two cores the model takes as little as it can
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
