@@ -208,7 +208,7 @@ class _Connection(asyncio.Protocol):
         self.status = 0
         self.headers: dict[str, str] = {}
         self._headers_done = False
-        self._complete = False
+        self._complete = self._keeps = False
         self._problem: TransportError | None = None
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
@@ -253,13 +253,7 @@ class _Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        return (
-            self._complete
-            and not self.closed
-            and not self._chunks
-            and self._parser is not None
-            and bool(self._parser.should_keep_alive())
-        )
+        return self._keeps and self._complete and not self.closed and not self._chunks
 
     def abort(self) -> None:
         self.closed = True
@@ -343,6 +337,8 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._headers_done:
             self._complete = True
+            # Afterwards the parser has forgotten the headers and says no.
+            self._keeps = bool(self._parser.should_keep_alive())
 
 
 def _origin(scheme: str, host: str | None, port: int | None, url: str) -> tuple[str, str, int]:
