@@ -185,6 +185,7 @@ def server_of(app: "Served") -> "uvicorn.Server":
         app,
         http="httptools",
         lifespan="on",
+        proxy_headers=False,  # nothing here asks who is behind a proxy
         access_log=False,
         log_config=None,
         server_header=False,
