@@ -6,6 +6,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ from ostler import ids
 from ostler.build import Shared, build
 from ostler.config import Paths, default_paths, load, load_global, stamped
 from ostler.config.load import Stamp
+from ostler.disk import Brake
 from ostler.engine import recovery
 from ostler.engine.instance import Instance, Tasks
 from ostler.events import Bus
@@ -24,8 +26,8 @@ from ostler.models.catalogue import Catalogue, newest
 from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections
 from ostler.project.identity import Identity, identify
-from ostler.schema.config import ServerConfig
-from ostler.schema.errors import BadRequest, ConfigError
+from ostler.schema.config import MEGABYTE, ServerConfig
+from ostler.schema.errors import BadRequest, ConfigError, StoreFailure
 from ostler.schema.event import (
     ProjectDirectoriesUpdated,
     ServerInstanceDisposed,
@@ -77,7 +79,13 @@ class Runtime:
         self.url = DEFAULT_URL
         self._inside = inside
         self._inside_app: AsgiApp | None = None
+        self.store.db.when_lost(self._end_turns)
         recovery.recover(self.store)
+
+    def _end_turns(self, failure: StoreFailure) -> None:
+        for instance in self._instances.values():
+            instance.disk.look_again()
+            instance.runs.lose(failure)
 
     def catalogue(self) -> Catalogue:
         """The providers and models that are known."""
@@ -86,6 +94,16 @@ class Runtime:
     def server_settings(self) -> ServerConfig:
         """``server`` of the global configuration files alone. Raises ConfigError."""
         return load_global(self.paths, self.environment).server or ServerConfig()
+
+    @cached_property
+    def disk(self) -> Brake:
+        """Of the data folder, by the global configuration."""
+        try:
+            chosen = load_global(self.paths, self.environment).disk
+        except ConfigError:
+            chosen = None
+        free = chosen.free if chosen else None
+        return Brake((self.paths.data,), None if free is None else free * MEGABYTE)
 
     def start_housekeeping(self) -> None:
         """What a long-lived process does beside serving."""

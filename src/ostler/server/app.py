@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ostler.schema.errors import RequestError
+from ostler.schema.errors import RequestError, StoreFailure
 from ostler.server.asgi import (
     EMPTY,
     ClientGone,
@@ -95,7 +95,7 @@ class App:
             answer = self._refuse(request) or await self._answer(request)
         except ClientGone:
             return
-        except RequestError as e:
+        except (RequestError, StoreFailure) as e:
             answer = json_response(e.body(), e.status)
         except Exception:
             reference = f"err_{secrets.token_hex(4)}"

@@ -42,6 +42,7 @@ class Sessions:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._known: dict[str, Known] = {}
+        db.when_stale(self._known.clear)
 
     def known(self, session_id: str) -> Known:
         """Raises NotFound."""
