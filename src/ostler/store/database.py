@@ -78,7 +78,7 @@ class Database:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+    def rows(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         """All rows of a query, changes of the open transaction included. Raises StoreFailure."""
         try:
             return self._db.execute(sql, params).fetchall()
@@ -136,7 +136,8 @@ class Database:
         self.commit()
         try:
             self._db.execute("PRAGMA busy_timeout = 0")
-            self._db.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            # ``execute`` ends with the first page: it is told of each, as a row without columns.
+            self._db.executescript(f"PRAGMA incremental_vacuum({pages})")
         except sqlite3.Error as e:
             if not is_busy(e):
                 raise failure(self.path, e) from e
