@@ -42,6 +42,7 @@ from ostler.permission import DEFAULT_DEADLINE, Permissions
 from ostler.project.branch import BranchWatch
 from ostler.project.identity import NO_WORKTREE, Identity
 from ostler.project.snapshot import open_snapshots
+from ostler.project.snapshot_size import snapshot_limit
 from ostler.question import Questions
 from ostler.schema.config import MEGABYTE, Config
 from ostler.schema.errors import ConfigError, unknown_error
@@ -179,7 +180,10 @@ class _Building:
             permissions=self._permissions(config, judge),
             questions=self._questions(config),
             snapshots=open_snapshots(
-                self._identity, self._paths.data, enabled=config.snapshot is not False
+                self._identity,
+                self._paths.data,
+                enabled=config.snapshot is not False,
+                limit=snapshot_limit(config.disk),
             ),
             instructions=Instructions(
                 self._directory,

@@ -56,9 +56,6 @@ class Snapshots(Protocol):
     async def restore_files(self, files: Mapping[str, str]) -> None:
         """Bring each file (absolute path) back to its state in a snapshot; absent there: delete."""
 
-    async def collect(self) -> None:
-        """Delete what no recent snapshot needs."""
-
 
 class Tasks:
     """Work nobody waits for, owned so that it can be ended: each task has a deadline in seconds."""
