@@ -179,6 +179,10 @@ class LocalBackend:
         url = "file://" + quote(str(file.resolve()))
         return {"type": "file", "url": url, "filename": file.name, "mime": mime}
 
+    async def clean_up(self) -> None:
+        """Once a day: where no server runs, nobody else does it."""
+        await self._runtime.clean_up_if_due()
+
     async def close(self) -> None:
         if self._subscription is not None:
             self._subscription.close()
