@@ -32,7 +32,7 @@ def places(paths: Paths) -> list[Place]:
         (
             "control plane",
             (control, f"{control}-wal", f"{control}-shm"),
-            "yours: runs and their evidence",
+            "runs are yours; journals 30 days",
         ),
         ("plugin host", (os.path.join(data, "plugin-host"),), "30 days unused"),
         ("plugin packages", (os.path.join(cache, "packages"),), "30 days unused"),
