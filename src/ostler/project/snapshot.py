@@ -19,7 +19,7 @@ from ostler.project import snapshot_lock, snapshot_size
 from ostler.project.checkout import Checkout
 from ostler.project.identity import Identity
 from ostler.project.patch import make_patch
-from ostler.project.snapshot_record import NoRoom, Recorded, record
+from ostler.project.snapshot_record import NoRoom, Recorded, record, too_large
 from ostler.schema.errors import DomainError
 from ostler.schema.session import SnapshotFileDiff
 
@@ -171,16 +171,15 @@ class GitSnapshots:
         )
 
     def _restore(self, repository: "pygit2.Repository", snapshot: str) -> None:
-        """Files that are too large to be recorded are not touched: their snapshot is an old one."""
-        try:
-            now = self._record(repository)
-        except SnapshotFailed:
+        """Files that are too large to be recorded are not touched: what there is of them in a
+        snapshot is old."""
+        large = too_large(repository, self._checkout.worktree)
+        if not large:
             _check_out(repository, snapshot)
             return
-        repository = self._repository or repository
-        changed = [name for name, _, old, _ in _changes(repository, snapshot, now) if old]
-        if changed:
-            _check_out(repository, snapshot, changed)
+        names = {*_names(repository, snapshot), *(entry.path for entry in repository.index)}
+        if left := sorted(names - large):
+            _check_out(repository, snapshot, left)
 
     def _restore_files(self, repository: "pygit2.Repository", files: Mapping[str, str]) -> None:
         by_snapshot: dict[str, list[str]] = {}
@@ -334,6 +333,14 @@ def _content(repository: "pygit2.Repository", blob_id: Any) -> bytes:
 def _tree(repository: "pygit2.Repository", snapshot: str) -> Any:
     """Raises KeyError for a snapshot that is gone."""
     return repository[snapshot]
+
+
+def _names(repository: "pygit2.Repository", snapshot: str) -> Iterator[str]:
+    import pygit2
+
+    index = pygit2.Index()
+    index.read_tree(_tree(repository, snapshot))
+    return (entry.path for entry in index)
 
 
 def _has(tree: Any, name: str) -> bool:

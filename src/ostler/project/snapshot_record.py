@@ -48,6 +48,19 @@ def record(repository: "pygit2.Repository", worktree: str, room: int | None) -> 
     return Recorded(str(snapshot), added or 0)
 
 
+def too_large(repository: "pygit2.Repository", worktree: str) -> set[str]:
+    """Names of files that are known and have grown too large to be recorded."""
+    found = set()
+    for delta in repository.index.diff_to_workdir().deltas:
+        name = delta.new_file.path or delta.old_file.path
+        try:
+            if os.lstat(os.path.join(worktree, name)).st_size > MAX_KNOWN:
+                found.add(name)
+        except OSError:
+            continue  # gone
+    return found
+
+
 def _keep(repository: "pygit2.Repository", snapshot: Any) -> None:
     """Make a snapshot that was there already count as made now: what is old and not in the index is
     deleted, with what it alone refers to."""
