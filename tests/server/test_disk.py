@@ -141,9 +141,12 @@ async def test_run_is_refused_with_a_code_of_its_own(tmp_path: Path) -> None:
     place = Place(tmp_path)
     async with ModelServer([]) as models:
         place.configure(models.url, EVERYTHING)
-        done = await place.ostler("run", "go")
-        assert done.code == 6
-        assert "nearly full" in done.err
+        async with place.serve() as served:
+            url = str(served.http.base_url)
+            for arguments in ([], ["--attach", url], ["--command", "init"]):
+                done = await place.ostler("run", *arguments, "go")
+                assert done.code == 6
+                assert "nearly full" in done.err
         assert models.requests == []
 
 

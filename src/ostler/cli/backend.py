@@ -227,6 +227,10 @@ class RemoteBackend:
             decoded = msgspec.json.decode(answer) if answer else None
         except msgspec.DecodeError:
             raise BadRequest(f"{self._url}{path}: the answer is not JSON") from None
+        if response.status == 507:
+            from ostler.cli.failures import LIMIT, Stop
+
+            raise Stop(_message(decoded), LIMIT)
         if response.status >= 300:
             raise BadRequest(_message(decoded) or f"{method} {path}: {response.status}")
         return decoded

@@ -8,7 +8,7 @@ BITE = 0.002
 """Seconds a bite should take."""
 PAUSE = 0.02
 """Seconds between two."""
-LEAST, MOST = 4, 128
+LEAST, MOST = 4, 64
 TRIES = 100
 """How often in a row a bite may find that it cannot be taken just now."""
 Bite = Callable[[int], int | None]

@@ -235,7 +235,9 @@ class Database:
     def _checkpoint(self) -> None:
         try:
             connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # The first stops no writer; the second does, and has little left to move.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             connection.close()
         except sqlite3.Error as e:
             log.warning("checkpoint of %s failed: %s", self.path, e)
