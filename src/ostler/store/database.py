@@ -38,10 +38,17 @@ class Database:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+        except sqlite3.Error as e:
+            raise failure(path, e) from e
+        try:
             self._configure()
             _migrate(self._db)
         except sqlite3.Error as e:
+            self._db.close()
             raise failure(path, e) from e
+        except StoreFailure:
+            self._db.close()
+            raise
         self._open = False
         self._forget: list[Callable[[], None]] = []
         self._lost: list[Callable[[StoreFailure], None]] = []
@@ -98,6 +105,8 @@ class Database:
         self._begin()
         try:
             return self._db.execute(sql, params).rowcount
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError):
+            raise  # of this change alone
         except sqlite3.DatabaseError as e:
             raise self._lose(e) from e
 
@@ -213,12 +222,12 @@ class Database:
         self._version = version
         for forget in self._forget:
             forget()
-        (newest,) = self._db.execute(
+        newest = self.rows(
             "SELECT max(coalesce((SELECT max(rev) FROM session), 0),"
             " coalesce((SELECT max(rev) FROM message), 0),"
             " coalesce((SELECT max(rev) FROM part), 0),"
             " coalesce((SELECT max(seq) FROM tombstone), 0))"
-        ).fetchone()
+        )[0][0]
         self._seq = max(self._seq, newest)
 
     def _checkpoint_if_due(self) -> None:
