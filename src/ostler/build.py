@@ -21,6 +21,7 @@ from ostler.config.references import reference_folders
 from ostler.config.skills import FoundSkills
 from ostler.config.trust import Trust
 from ostler.config.validate import Warning_, convert
+from ostler.disk import Brake
 from ostler.engine import hooks as plugin_hooks
 from ostler.engine.instance import Instance, Tasks
 from ostler.engine.runs import Runs
@@ -41,8 +42,9 @@ from ostler.permission import DEFAULT_DEADLINE, Permissions
 from ostler.project.branch import BranchWatch
 from ostler.project.identity import NO_WORKTREE, Identity
 from ostler.project.snapshot import open_snapshots
+from ostler.project.snapshot_size import snapshot_limit
 from ostler.question import Questions
-from ostler.schema.config import Config
+from ostler.schema.config import MEGABYTE, Config
 from ostler.schema.errors import ConfigError, unknown_error
 from ostler.schema.event import (
     LspUpdated,
@@ -178,7 +180,10 @@ class _Building:
             permissions=self._permissions(config, judge),
             questions=self._questions(config),
             snapshots=open_snapshots(
-                self._identity, self._paths.data, enabled=config.snapshot is not False
+                self._identity,
+                self._paths.data,
+                enabled=config.snapshot is not False,
+                limit=snapshot_limit(config.disk),
             ),
             instructions=Instructions(
                 self._directory,
@@ -225,6 +230,7 @@ class _Building:
             mcp=self._mcp(config),
             loaded=loaded,
             own_code=self._own,
+            disk=self._brake(config),
         )
         return instance
 
@@ -356,6 +362,11 @@ class _Building:
 
         shell = choose(config, self._environment, refused=())
         return Terminals(self._directory, shell, self._environment, told, added)
+
+    def _brake(self, config: Config) -> Brake:
+        free = config.disk.free if config.disk else None
+        limit = None if free is None else free * MEGABYTE
+        return Brake((self._paths.data, self._directory), limit)
 
     def _mcp(self, config: Config) -> McpServers:
         timeout = config.experimental.mcp_timeout if config.experimental else None

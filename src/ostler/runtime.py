@@ -6,6 +6,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ from ostler import ids
 from ostler.build import Shared, build
 from ostler.config import Paths, default_paths, load, load_global, stamped
 from ostler.config.load import Stamp
+from ostler.disk import Brake
 from ostler.engine import recovery
 from ostler.engine.instance import Instance, Tasks
 from ostler.events import Bus
@@ -24,8 +26,8 @@ from ostler.models.catalogue import Catalogue, newest
 from ostler.models.credentials import Credentials
 from ostler.models.registry import Connections
 from ostler.project.identity import Identity, identify
-from ostler.schema.config import ServerConfig
-from ostler.schema.errors import BadRequest, ConfigError
+from ostler.schema.config import MEGABYTE, ServerConfig
+from ostler.schema.errors import BadRequest, ConfigError, StoreFailure
 from ostler.schema.event import (
     ProjectDirectoriesUpdated,
     ServerInstanceDisposed,
@@ -33,7 +35,6 @@ from ostler.schema.event import (
 from ostler.schema.project import GLOBAL_PROJECT, Project, ProjectTime
 from ostler.store import Store
 from ostler.tools.plugins import held_back
-from ostler.tools.truncate import clean_up
 
 if TYPE_CHECKING:
     from ostler.models.replay import Tape
@@ -46,6 +47,11 @@ DEFAULT_URL = "http://localhost:4096"
 """What plugins are told where nothing listens (OpenCode 1.18)."""
 MOST_INSTANCES = 64
 """Directories kept ready; one with work going on is kept in any case."""
+
+FIRST_SECONDS, EVERY_SECONDS = 60.0, 3_600.0
+"""When a server cleans up: after its start, and then each time after so long (OpenCode 1.18)."""
+BRIEFLY = 5.0
+"""Seconds that each part of upkeep may take where somebody waits for the process to end."""
 
 
 class Runtime:
@@ -77,7 +83,13 @@ class Runtime:
         self.url = DEFAULT_URL
         self._inside = inside
         self._inside_app: AsgiApp | None = None
+        self.store.db.when_lost(self._end_turns)
         recovery.recover(self.store)
+
+    def _end_turns(self, failure: StoreFailure) -> None:
+        for instance in self._instances.values():
+            instance.disk.look_again()
+            instance.runs.lose(failure)
 
     def catalogue(self) -> Catalogue:
         """The providers and models that are known."""
@@ -86,6 +98,16 @@ class Runtime:
     def server_settings(self) -> ServerConfig:
         """``server`` of the global configuration files alone. Raises ConfigError."""
         return load_global(self.paths, self.environment).server or ServerConfig()
+
+    @cached_property
+    def disk(self) -> Brake:
+        """Of the data folder, by the global configuration."""
+        try:
+            chosen = load_global(self.paths, self.environment).disk
+        except ConfigError:
+            chosen = None
+        free = chosen.free if chosen else None
+        return Brake((self.paths.data,), None if free is None else free * MEGABYTE)
 
     def start_housekeeping(self) -> None:
         """What a long-lived process does beside serving."""
@@ -208,17 +230,37 @@ class Runtime:
         self.store.close()
 
     async def _clean_up(self) -> None:
-        """Remove what is old, a minute after the start and then hourly (OpenCode 1.18)."""
-        await asyncio.sleep(60)
+        await asyncio.sleep(FIRST_SECONDS)
         while True:
-            await self.clean_up()
-            await asyncio.sleep(3600)
+            try:
+                await self.clean_up()
+            except Exception:
+                log.exception("cleaning up failed, and is tried again in %.0f s", EVERY_SECONDS)
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def clean_up(self) -> None:
-        """Remove tool outputs and snapshots that are older than a week."""
-        await asyncio.to_thread(clean_up, self.paths.tool_output)
-        for instance in self.instances():
-            await instance.snapshots.collect()
+        """See ``Upkeep``."""
+        from ostler.upkeep.upkeep import Upkeep
+
+        await Upkeep(self.paths, self.environment, self.store, self).run()
+
+    async def clean_up_if_due(self) -> None:
+        """For a process that ends soon: once a day, and not for long."""
+        from ostler.upkeep.stamp import is_due
+
+        if is_due(self.paths.state):
+            from ostler.upkeep.upkeep import Upkeep
+
+            await Upkeep(self.paths, self.environment, self.store, self, BRIEFLY).run()
+
+    def is_busy(self, session_id: str) -> bool:
+        """Whether something goes on in a session."""
+        return any(i.runs.busy(session_id) for i in self._instances.values())
+
+    def forget(self, session_id: str) -> None:
+        """What is remembered of a session that is gone."""
+        for instance in self._instances.values():
+            instance.runs.histories.drop(session_id)
 
     async def _build(self, directory: str) -> Instance:
         identity = identify(directory)

@@ -50,6 +50,7 @@ SHOWS = {
     "docs/replay.md": ["write a.txt"],
     "docs/permissions.md": [],
     "docs/agents.md": [".opencode/agents/rehearsal.md"],
+    "docs/disk.md": ["in all", "nothing is wrong.", "sessions\n1\n", '"title": ', "ostler.db"],
     "docs/trust.md": ["Trusted: ", "No longer trusted: "],
 }
 

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from ostler.project.identity import identify
-from ostler.project.snapshot import MAX_FILE, GitSnapshots, SnapshotFailed, open_snapshots
+from ostler.project.snapshot import GitSnapshots, SnapshotFailed, open_snapshots
+from ostler.project.snapshot_record import MAX_FILE
 from tests.support.repository import commit, git, make_repository
 
 
@@ -200,40 +200,9 @@ async def test_a_nested_repository_is_left_alone(root: Path, data: Path) -> None
     assert await snapshots.changed(before) == []
 
 
-async def test_collecting_keeps_recent_snapshots(root: Path, data: Path) -> None:
-    snapshots = snapshots_of(root, data)
-    await snapshots.collect()  # before there is anything
-    before = await snapshots.track()
-    assert before
-    (root / "a.txt").write_text("changed\n")
-    await snapshots.track()
-    await snapshots.collect()
-    await snapshots.restore(before)
-    assert (root / "a.txt").read_text() == "one\n"
-
-
 async def test_two_processes_share_a_checkout(root: Path, data: Path) -> None:
     both = [snapshots_of(root, data), snapshots_of(root, data)]
     for round_ in range(5):
         (root / "a.txt").write_text(f"{round_}\n")
         first, second = await asyncio.gather(*(s.track() for s in both))
         assert first == second
-
-
-async def test_collecting_removes_what_is_older_than_a_week(root: Path, data: Path) -> None:
-    snapshots = snapshots_of(root, data)
-    (root / "a.txt").write_text("first\n")
-    old = await snapshots.track()
-    (root / "a.txt").write_text("second\n")
-    current = await snapshots.track()
-    assert old
-    assert current
-    long_ago = time.time() - 8 * 24 * 3600
-    for path in data.rglob("objects/*/*"):
-        os.utime(path, (long_ago, long_ago))
-    await snapshots.collect()
-    with pytest.raises(SnapshotFailed):
-        await snapshots.restore(old)
-    (root / "a.txt").write_text("third\n")
-    await snapshots.restore(current)
-    assert (root / "a.txt").read_text() == "second\n"

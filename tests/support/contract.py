@@ -15,11 +15,13 @@ import jsonschema_rs
 
 DOCUMENT = Path(__file__).parents[1] / "data/opencode-api-1.18.33.json"
 
-OURS = frozenset(["budget", "children", "fallback", "unattended"])
+OURS = frozenset(["budget", "children", "disk", "fallback", "unattended"])
 """Fields that Ostler adds to records; clients ignore what they do not know."""
+OUR_ERRORS = frozenset(["BudgetExceededError", "DiskFullError"])
+"""Of messages; clients show what they say."""
 OUR_EVENTS = frozenset(["server.gap", "permission.updated", "question.updated"])
 """The latter two are what OpenCode before 1.1 said, and bots still listen for."""
-OUR_STATUSES = frozenset([400, 401, 403, 404, 413, 415, 500, 503])
+OUR_STATUSES = frozenset([400, 401, 403, 404, 413, 415, 500, 503, 507])
 """Answers of a server as such, which the document does not speak of route by route."""
 
 
@@ -109,7 +111,7 @@ def _without_ours(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_ours(v) for v in value]
     if isinstance(value, dict):
-        if value.get("name") == "BudgetExceededError":  # ours; clients show its message
+        if isinstance(name := value.get("name"), str) and name in OUR_ERRORS:
             return {"name": "UnknownError", "data": {"message": value["data"]["message"]}}
         return {k: _without_ours(v) for k, v in value.items() if k not in OURS}
     return value

@@ -179,6 +179,10 @@ class LocalBackend:
         url = "file://" + quote(str(file.resolve()))
         return {"type": "file", "url": url, "filename": file.name, "mime": mime}
 
+    async def clean_up(self) -> None:
+        """Once a day: where no server runs, nobody else does it."""
+        await self._runtime.clean_up_if_due()
+
     async def close(self) -> None:
         if self._subscription is not None:
             self._subscription.close()
@@ -223,6 +227,10 @@ class RemoteBackend:
             decoded = msgspec.json.decode(answer) if answer else None
         except msgspec.DecodeError:
             raise BadRequest(f"{self._url}{path}: the answer is not JSON") from None
+        if response.status == 507:
+            from ostler.cli.failures import LIMIT, Stop
+
+            raise Stop(_message(decoded), LIMIT)
         if response.status >= 300:
             raise BadRequest(_message(decoded) or f"{method} {path}: {response.status}")
         return decoded

@@ -6,7 +6,7 @@
 3  the configuration cannot be used
 4  the provider refused the credential, or the account is used up
 5  the provider could not be reached, or not in time, or kept failing
-6  the context, the output limit or a budget was exceeded
+6  the context, the output limit, a budget or the disk was exceeded
 7  the provider refused the request or its content
 8  a permission or question was rejected, and that ended the turn
 9  the turn was aborted
@@ -42,6 +42,7 @@ _NAMES = {
     "MessageAbortedError": ABORTED,
     "ContextOverflowError": LIMIT,
     "BudgetExceededError": LIMIT,
+    "DiskFullError": LIMIT,
     "MessageOutputLengthError": LIMIT,
     "ContentFilterError": REFUSED,
     "StructuredOutputError": SHAPE,
@@ -73,7 +74,7 @@ class Stop(Exception):
 @contextmanager
 def reported() -> Iterator[None]:
     """Turn errors into a sentence and an exit code."""
-    from ostler.schema.errors import ConfigError, OstlerError, RequestError
+    from ostler.schema.errors import ConfigError, DiskFull, DiskLow, OstlerError, RequestError
 
     try:
         yield
@@ -83,6 +84,9 @@ def reported() -> Iterator[None]:
     except ConfigError as e:
         _say(str(e))
         sys.exit(CONFIG)
+    except (DiskLow, DiskFull) as e:
+        _say(str(e))
+        sys.exit(LIMIT)
     except RequestError as e:
         _say(str(e))
         sys.exit(USAGE)

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flow": ("ostler.cli.flow", "Run staged work unattended, with evidence of each stage."),
     "models": ("ostler.cli.models", "List the models that are connected."),
     "stats": ("ostler.cli.stats", "Show what was used and what it cost."),
+    "db": ("ostler.cli.db", "Ask the database, see what takes room on the disk, make it less."),
     "trust": ("ostler.cli.trust", "Let a project's own configuration run programs."),
     "try": ("ostler.cli.try_", "Watch an agent work on a scratch project; no key needed."),
 }

@@ -194,7 +194,10 @@ async def _run(
         if isinstance(backend, LocalBackend):
             held = await backend.settle_trust(_asks() if not request.json else None)
             run.show_held_back(held)
-        return await run.to_end()
+        code = await run.to_end()
+        if isinstance(backend, LocalBackend):
+            await backend.clean_up()
+        return code
     finally:
         await backend.close()
 

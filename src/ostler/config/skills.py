@@ -1,5 +1,6 @@
 """Skills: folders with a SKILL.md, found wherever OpenCode looks for them."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -195,6 +196,8 @@ async def fetch(url: str, cache: str, get: Fetch) -> list[str]:
         folder = os.path.join(cache, "skills", listed.name)
         if not _current(folder, listed.version):
             await _store(base, listed, folder, get)
+        with contextlib.suppress(OSError):
+            os.utime(folder)  # it is in use
         folders.append(folder)
     return folders
 

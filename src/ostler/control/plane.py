@@ -19,6 +19,7 @@ import msgspec
 from ostler.client import ClientError
 from ostler.control.cleaning import DAYS, clean
 from ostler.control.context import Context, use
+from ostler.control.journal import forget_old_quietly
 from ostler.control.plan import Plan
 from ostler.control.pool import Pool
 from ostler.control.store import OVER, RUNNING, ControlError, ControlStore, Run
@@ -61,6 +62,7 @@ class ControlPlane:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._url, self._concurrency, self._takes_over = url, concurrency, takes_over
         self._beating: asyncio.Task[None] | None = None
+        self._forgetting: asyncio.Task[None] | None = None
 
     @property
     def store(self) -> ControlStore:
@@ -92,6 +94,7 @@ class ControlPlane:
                 on_conflict="always_update",
             )
         self._beating = asyncio.create_task(self._live())
+        self._forgetting = asyncio.create_task(forget_old_quietly())
         return self
 
     def _database(self) -> JsonObject:
@@ -104,9 +107,10 @@ class ControlPlane:
     async def __aexit__(self, *_exc: object) -> None:
         from dbos import DBOS
 
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+        for task in (self._beating, self._forgetting):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await asyncio.to_thread(self.store.leave, self.id)
         await self.context.close()
         await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=0)
@@ -131,6 +135,7 @@ class ControlPlane:
                 if time.monotonic() - cleaned > CLEAN_SECONDS:
                     cleaned = time.monotonic()
                     await clean(self.store, self.context.worktrees, DAYS, records=False)
+                    await forget_old_quietly()
             await asyncio.sleep(BEAT_SECONDS)
 
     async def take_over(self) -> list[str]:

@@ -14,6 +14,7 @@ from ostler.schema.agent import Agent
 from ostler.schema.errors import (
     PermissionRejected,
     QuestionRejected,
+    StoreFailure,
     ToolError,
 )
 from ostler.schema.part import (
@@ -81,6 +82,12 @@ class Call(InstanceHost):
     async def run(self, tool: Tool, arguments: dict[str, Any]) -> None:
         """Carry the call out and store how it ended. Never raises but on cancellation, which
         ``interrupt`` then puts on record."""
+        try:
+            await self._carry_out(tool, arguments)
+        except StoreFailure:
+            self._finished = True  # it ends the turn, which says so
+
+    async def _carry_out(self, tool: Tool, arguments: dict[str, Any]) -> None:
         self._save(ToolStateRunning(input=arguments, time=ToolTimeStart(start=self.started)))
         try:
             await self._guard_against_loops(tool.id, arguments)
@@ -95,7 +102,7 @@ class Call(InstanceHost):
             self._fail(arguments, str(e))
         except ToolError as e:
             self._fail(arguments, str(e))
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, StoreFailure):
             raise
         except Exception as e:
             log.exception("tool %s failed unexpectedly", tool.id)

@@ -58,8 +58,9 @@ async def run(instance: Instance, session_id: str, body: CommandInput) -> Messag
 
     Raises NotFound for the session, command, agent or model, and as ``submit.prompt`` does;
     DomainError when an MCP server does not give its prompt, or the command would run what an
-    untrusted project wrote.
+    untrusted project wrote; DiskLow.
     """
+    instance.disk.check()
     session = instance.store.sessions.get(session_id)
     commands = await available(instance)
     command = commands.get(body.command)

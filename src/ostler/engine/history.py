@@ -182,6 +182,9 @@ class Histories:
     def drop(self, session_id: str) -> None:
         self._kept.pop(session_id, None)
 
+    def clear(self) -> None:
+        self._kept.clear()
+
     def _trim(self) -> None:
         while len(self._kept) > KEPT_SESSIONS or (
             len(self._kept) > 1 and sum(len(h.entries) for h in self._kept.values()) > KEPT_MESSAGES

@@ -12,6 +12,7 @@ import msgspec
 
 from ostler.config import LoadedConfig
 from ostler.config.own_code import OwnCode
+from ostler.disk import Brake
 from ostler.events import Bus, Location
 from ostler.integrations.lsp.servers import LanguageServers
 from ostler.integrations.mcp.servers import McpServers
@@ -24,7 +25,7 @@ from ostler.project.branch import BranchWatch
 from ostler.question import Questions
 from ostler.schema.agent import Agent, Command, Skill
 from ostler.schema.config import Config
-from ostler.schema.errors import NotFound
+from ostler.schema.errors import NotFound, StoreFailure
 from ostler.schema.project import Project
 from ostler.schema.session import SnapshotFileDiff
 from ostler.store import Store
@@ -54,9 +55,6 @@ class Snapshots(Protocol):
 
     async def restore_files(self, files: Mapping[str, str]) -> None:
         """Bring each file (absolute path) back to its state in a snapshot; absent there: delete."""
-
-    async def collect(self) -> None:
-        """Delete what no recent snapshot needs."""
 
 
 class Tasks:
@@ -90,6 +88,8 @@ class Tasks:
                 await work
         except TimeoutError:
             pass  # the deadline is the outcome
+        except StoreFailure:
+            pass  # who relied on it was told by the store
 
 
 class Instructions(Protocol):
@@ -138,6 +138,7 @@ class Instance(msgspec.Struct, kw_only=True, eq=False):
     sign_ins: dict[str, "Started"]
     loaded: LoadedConfig
     own_code: OwnCode
+    disk: Brake
     runs: "Runs" = None  # type: ignore[assignment]  # set by the runtime: runs need the instance
 
     def in_use(self) -> bool:

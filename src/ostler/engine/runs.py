@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from ostler.engine.history import Histories
 from ostler.engine.instance import Instance
 from ostler.engine.turn import Turn
-from ostler.schema.errors import NotFound, SessionBusy
+from ostler.schema.errors import NotFound, SessionBusy, StoreFailure
 from ostler.schema.event import SessionIdle, SessionStatusChanged
 from ostler.schema.message import AssistantMessage, MessageWithParts
 from ostler.schema.session import SessionStatus, StatusBusy, StatusIdle
@@ -83,6 +83,16 @@ class Runs:
         for child in list(turn.children):
             await self.abort(child)
         await asyncio.wait((task,))
+
+    def lose(self, failure: StoreFailure) -> None:
+        """End every turn: what it did last could not be stored, and what it would do next would
+        rest on that."""
+        self.histories.clear()
+        for turn in self._turns.values():
+            turn.lost = failure
+            turn.aborted.set()
+        for aborted in self._held.values():
+            aborted.set()
 
     @asynccontextmanager
     async def exclusively(

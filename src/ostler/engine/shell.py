@@ -44,8 +44,9 @@ SHOWN = 30_000
 async def run(instance: Instance, session_id: str, body: ShellInput) -> MessageWithParts:
     """Run it and store it as a prompt with a tool part as its answer.
 
-    Raises NotFound (session, agent, model) and SessionBusy.
+    Raises NotFound (session, agent, model), SessionBusy and DiskLow.
     """
+    instance.disk.check()
     session = instance.store.sessions.get(session_id)
     agent = submit.choose_agent(instance, session, body.agent)
     model = submit.choose_model(instance, session, PromptInput(parts=[], model=body.model), agent)

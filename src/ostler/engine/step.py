@@ -5,7 +5,7 @@ stops (``stop``), or compacts first (``compact``).
 """
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -31,6 +31,7 @@ from ostler.schema.errors import (
     MessageError,
     MessageOutputLengthError,
     OutputLengthData,
+    StoreFailure,
     StructuredOutputData,
     StructuredOutputError,
     TurnError,
@@ -91,7 +92,11 @@ class Step:
                 await unless_aborted(writer.settle(), turn.aborted)
         except Aborted as e:
             await writer.abort()
-            error = e.error
+            error = turn.lost.error() if turn.lost else e.error
+        except StoreFailure:
+            with suppress(StoreFailure):
+                await writer.abort()
+            raise
         except ModelFailure as e:
             await writer.abort()
             error = e.error

@@ -10,7 +10,7 @@ from ostler.engine import mentions, sessions, submit
 from ostler.engine.calls import Call
 from ostler.permission import inherited
 from ostler.schema.agent import Agent
-from ostler.schema.errors import NotFound, ToolError, error_message
+from ostler.schema.errors import DiskLow, NotFound, ToolError, error_message
 from ostler.schema.message import (
     AssistantMessage,
     AssistantTime,
@@ -197,6 +197,8 @@ async def _prompt(call: Call, child: Session, body: PromptInput) -> MessageWithP
             f"Subagent did not finish within {deadline:.0f} s and was aborted "
             f"(task_id: {child.id}); its session can be continued with that task_id."
         ) from None
+    except DiskLow as e:
+        raise ToolError(str(e)) from None
     except asyncio.CancelledError:
         await instance.runs.abort(child.id)
         raise

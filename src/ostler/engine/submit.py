@@ -26,7 +26,7 @@ async def prompt(instance: Instance, session_id: str, body: PromptInput) -> Mess
     """Store a prompt and wait for its answer: the newest assistant message, errors included; the
     prompt itself with ``noReply``.
 
-    Raises NotFound (session, agent, model), BadRequest (parts, ids), SessionBusy.
+    Raises NotFound (session, agent, model), BadRequest (parts, ids), SessionBusy, DiskLow.
     """
     stored = await accept(instance, session_id, body)
     if body.noReply:
@@ -36,6 +36,7 @@ async def prompt(instance: Instance, session_id: str, body: PromptInput) -> Mess
 
 async def accept(instance: Instance, session_id: str, body: PromptInput) -> MessageWithParts:
     """Store a prompt without waiting for an answer. Raises as ``prompt`` does."""
+    instance.disk.check()
     session = instance.store.sessions.get(session_id)
     try:
         agent = choose_agent(instance, session, body.agent)
@@ -61,7 +62,9 @@ async def accept(instance: Instance, session_id: str, body: PromptInput) -> Mess
 
 
 async def summarize(instance: Instance, session_id: str, model: Model, auto: bool = False) -> None:
-    """Compact a session now and wait until that is done. Raises NotFound, SessionBusy."""
+    """Compact a session now and wait until that is done. Raises NotFound, SessionBusy,
+    DiskLow."""
+    instance.disk.check()
     session = instance.store.sessions.get(session_id)
     if session.revert is not None:
         session = revert.clean_up(instance, session)

@@ -27,6 +27,7 @@ from ostler.schema.errors import (
     MessageError,
     NotFound,
     OstlerError,
+    StoreFailure,
     TurnError,
     unknown_error,
 )
@@ -61,7 +62,8 @@ class Turn:
     """``aborted`` ends it; ``children`` are sessions of subagents at work for it; ``answering`` is
     the prompt it looked at last; ``overflowed``: the provider said the context is too long;
     ``just_compacted``: it was compacted for that, and no step has ended well since; ``routes``: by
-    agent and model, which model is asked in place of it."""
+    agent and model, which model is asked in place of it; ``lost``: what it did could not be
+    stored."""
 
     def __init__(self, instance: Instance, session_id: str, history: History) -> None:
         self.instance, self.session_id, self.history = instance, session_id, history
@@ -71,6 +73,7 @@ class Turn:
         self.snapshots = TurnSnapshots(instance.snapshots)
         self.shown_instructions: set[str] = set()
         self.failure: OstlerError | None = None
+        self.lost: StoreFailure | None = None
         self.answering: Entry | None = None
         self.overflowed = False
         self.just_compacted = False
@@ -84,13 +87,17 @@ class Turn:
     async def run(self) -> None:
         """Run to the end. Never raises but on cancellation; ``failure`` is what a caller did
         wrong (an unknown agent or model), everything else is on the messages."""
-        self.instance.store.turns.begin(self.session_id)
-        granted = self.session().budget
-        self.began, self.seconds_before = time.monotonic(), granted.spent.seconds if granted else 0
         try:
+            self.instance.store.turns.begin(self.session_id)
+            granted = self.session().budget
+            self.began = time.monotonic()
+            self.seconds_before = granted.spent.seconds if granted else 0
             await self._loop()
         except Aborted as e:
-            self.report(e.error)
+            self.report(self.lost.error() if self.lost else e.error)
+        except StoreFailure as e:
+            self.failure = self.lost or e
+            self.report(e.error())
         except NotFound as e:
             self.failure = e
             self.report(unknown_error(str(e)))
@@ -180,7 +187,10 @@ class Turn:
             self.instance.store.turns.end(self.session_id)
         except NotFound:
             return  # the session was deleted meanwhile
+        except StoreFailure as e:
+            self.failure = self.lost or e
         self.instance.branch.look()
+        self.failure = self.failure or self.lost
         self.set_status(StatusIdle())
         self.instance.bus.publish(SessionIdle(sessionID=self.session_id), self.instance.location)
 

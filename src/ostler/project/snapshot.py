@@ -6,34 +6,30 @@ first snapshot of a large project reads no more files than have changed since th
 """
 
 import asyncio
-import fcntl
 import hashlib
 import logging
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ostler.project import git
+from ostler.project import snapshot_lock, snapshot_size
 from ostler.project.checkout import Checkout
 from ostler.project.identity import Identity
 from ostler.project.patch import make_patch
+from ostler.project.snapshot_record import NoRoom, Recorded, record, too_large
 from ostler.schema.errors import DomainError
 from ostler.schema.session import SnapshotFileDiff
 
 if TYPE_CHECKING:
     import pygit2
 
-MAX_FILE = 2 * 1024 * 1024
-"""Bytes; a file above that is left out unless the project's own index has it (OpenCode 1.18)."""
 MAX_PATCHES = 10 * 1024 * 1024
 """Bytes of patch text in one diff; files beyond come with their counts alone."""
-KEEP = "7.days"
-"""How long unreferenced snapshots are kept (OpenCode 1.18)."""
-LOCK_DEADLINE = 10.0
-"""Seconds to wait for another process that works on the same snapshots."""
+SAY_USED = 3_600.0
+"""How often a repository is marked as used, in seconds."""
 
 log = logging.getLogger("ostler.snapshot")
 T = TypeVar("T")
@@ -67,23 +63,27 @@ class NoSnapshots:
     async def restore_files(self, files: Mapping[str, str]) -> None:
         return None
 
-    async def collect(self) -> None:
-        return None
-
 
 class GitSnapshots:
     """Snapshots of one checkout. Its work is done in threads, one piece at a time."""
 
-    def __init__(self, checkout: Checkout, folder: str) -> None:
-        self._checkout, self._folder = checkout, folder
+    def __init__(
+        self, checkout: Checkout, folder: str, limit: int | None = snapshot_size.LIMIT
+    ) -> None:
+        self._checkout, self._folder, self._limit = checkout, folder, limit
         self._busy = asyncio.Lock()
         self._repository: pygit2.Repository | None = None
+        self._size: int | None = None
+        self._paused_until = 0.0
+        self._said_used = -SAY_USED
 
     async def track(self) -> str | None:
         """The hash of the files as they are now; None when they cannot be recorded, which is
         logged and never stops a turn."""
+        if time.monotonic() < self._paused_until:
+            return None
         try:
-            return await self._work(lambda r: _record(r, self._checkout.worktree))
+            return await self._work(self._record)
         except SnapshotFailed as e:
             log.warning("no snapshot of %s: %s", self._checkout.worktree, e)
             return None
@@ -108,21 +108,13 @@ class GitSnapshots:
 
     async def restore(self, snapshot: str) -> None:
         """Bring back every file of a snapshot; files made since stay. Raises SnapshotFailed."""
-        await self._work(lambda r: _check_out(r, snapshot))
+        await self._work(lambda r: self._restore(r, snapshot))
 
     async def restore_files(self, files: Mapping[str, str]) -> None:
         """Bring each file (absolute path) back to its state in a snapshot; one that was not there
         is deleted. Raises SnapshotFailed."""
         if files:
             await self._work(lambda r: self._restore_files(r, files))
-
-    async def collect(self) -> None:
-        """Delete what no recent snapshot needs. Does nothing before the first snapshot."""
-        if os.path.isdir(self._folder):
-            try:
-                await git.git(self._folder, "gc", "--quiet", f"--prune={KEEP}", deadline=300.0)
-            except git.GitError as e:
-                log.warning("snapshots of %s not cleaned up: %s", self._checkout.worktree, e)
 
     async def _work(self, job: Callable[["pygit2.Repository"], T]) -> T:
         async with self._busy:
@@ -132,12 +124,62 @@ class GitSnapshots:
         import pygit2  # slow to load: not before the first snapshot
 
         try:
-            with _lock(self._folder + ".lock"):
+            with snapshot_lock.held(self._folder):
                 if self._repository is None or not os.path.isdir(self._folder):
                     self._repository = _open(self._checkout, self._folder)
                 return job(self._repository)
         except (pygit2.GitError, OSError, KeyError, ValueError) as e:
             raise SnapshotFailed(f"{type(e).__name__}: {e}") from e
+
+    def _record(self, repository: "pygit2.Repository") -> str:
+        if self._size is None:
+            self._size = snapshot_size.noted(self._folder)[0]
+        try:
+            recorded = self._recorded(repository)
+        except NoRoom as e:
+            # What was counted is files as they are: on disk they are compressed, and each but once.
+            self._size = snapshot_size.measured(self._folder)
+            self._repository = None  # the index in memory is half of one
+            if self._limit is not None and self._size + e.added > self._limit:
+                raise self._full() from None
+            try:
+                repository = self._repository = _open(self._checkout, self._folder)
+                recorded = self._recorded(repository)
+            except NoRoom:
+                self._repository = None
+                raise self._full() from None
+        self._size += recorded.added
+        if time.monotonic() > self._said_used + SAY_USED:
+            self._said_used = time.monotonic()
+            snapshot_size.say_used(self._folder)
+        return recorded.snapshot
+
+    def _recorded(self, repository: "pygit2.Repository") -> Recorded:
+        room = None if self._limit is None else max(0, self._limit - (self._size or 0))
+        return record(repository, self._checkout.worktree, room)
+
+    def _full(self) -> SnapshotFailed:
+        """None is taken for a while, and the repository is due for cleaning up."""
+        self._paused_until = time.monotonic() + snapshot_size.PAUSE
+        snapshot_size.note(self._folder, self._size or 0, cleaned=False)
+        size, self._size, most = self._size or 0, None, self._limit or 0
+        return SnapshotFailed(
+            f"the snapshots in {self._folder} take {size / 2**20:.0f} MB, and what has changed "
+            f"does not fit into the {most / 2**20:.0f} MB there may be (disk.snapshots in "
+            "opencode.json). None is taken until old ones are pruned, so that changes cannot be "
+            "taken back. Files that are made anew all the time belong into .gitignore"
+        )
+
+    def _restore(self, repository: "pygit2.Repository", snapshot: str) -> None:
+        """Files that are too large to be recorded are not touched: what there is of them in a
+        snapshot is old."""
+        large = too_large(repository, self._checkout.worktree)
+        if not large:
+            _check_out(repository, snapshot)
+            return
+        names = {*_names(repository, snapshot), *(entry.path for entry in repository.index)}
+        if left := sorted(names - large):
+            _check_out(repository, snapshot, left)
 
     def _restore_files(self, repository: "pygit2.Repository", files: Mapping[str, str]) -> None:
         by_snapshot: dict[str, list[str]] = {}
@@ -153,36 +195,19 @@ class GitSnapshots:
                 _delete(os.path.join(self._checkout.worktree, name))
 
 
-def open_snapshots(identity: Identity, data: str, enabled: bool) -> GitSnapshots | NoSnapshots:
-    """The snapshots of a directory's checkout; ``data`` is Ostler's data folder."""
+def open_snapshots(
+    identity: Identity, data: str, enabled: bool, limit: int | None = snapshot_size.LIMIT
+) -> GitSnapshots | NoSnapshots:
+    """The snapshots of a directory's checkout; ``data`` is Ostler's data folder; ``limit`` in
+    bytes, None for none."""
     if identity.checkout is None or not enabled:
         return NoSnapshots()
     place = hashlib.sha1(identity.worktree.encode(), usedforsecurity=False).hexdigest()
     folder = os.path.join(data, "snapshot", identity.project_id, place)
-    return GitSnapshots(identity.checkout, folder)
+    return GitSnapshots(identity.checkout, folder, limit)
 
 
 # ── the repository ────────────────────────────────────────────────────────────────────────────
-
-
-@contextmanager
-def _lock(path: str) -> Iterator[None]:
-    """Hold a lock between processes. Raises OSError at the deadline."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + LOCK_DEADLINE
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise OSError(f"{path} was locked for {LOCK_DEADLINE:g} s") from None
-                time.sleep(0.01)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _open(checkout: Checkout, folder: str) -> "pygit2.Repository":
@@ -191,6 +216,8 @@ def _open(checkout: Checkout, folder: str) -> "pygit2.Repository":
     if not os.path.exists(os.path.join(folder, "HEAD")):
         _create(checkout, folder)
     _copy_exclude(checkout, folder)
+    with suppress(FileNotFoundError):  # left by one that was killed: the lock is held
+        os.unlink(os.path.join(folder, "index.lock"))
     repository = pygit2.Repository(folder)
     try:
         if repository.index.conflicts is None:
@@ -245,53 +272,6 @@ def _copy_exclude(checkout: Checkout, folder: str) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(target, "wb") as file:
         file.write(rules)
-
-
-# ── recording ─────────────────────────────────────────────────────────────────────────────────
-
-
-def _record(repository: "pygit2.Repository", worktree: str) -> str:
-    index = repository.index
-    index.read(False)  # another process may have written it
-    changed = _update(repository, worktree)
-    snapshot = str(index.write_tree())
-    if changed:
-        index.write()
-    return snapshot
-
-
-def _update(repository: "pygit2.Repository", worktree: str) -> bool:
-    """Bring the index up to date with the files; whether anything was different."""
-    from pygit2.enums import DeltaStatus, DiffOption
-
-    index = repository.index
-    changed = False
-    options = DiffOption.INCLUDE_UNTRACKED | DiffOption.RECURSE_UNTRACKED_DIRS
-    for delta in index.diff_to_workdir(options | DiffOption.INCLUDE_TYPECHANGE).deltas:
-        name = delta.new_file.path or delta.old_file.path
-        if delta.status == DeltaStatus.DELETED:
-            index.remove(name)
-        elif not _add(index, worktree, name, delta.status == DeltaStatus.UNTRACKED):
-            continue
-        changed = True
-    return changed
-
-
-def _add(index: Any, worktree: str, name: str, untracked: bool) -> bool:
-    """Whether the file is in the index now as it is on disk."""
-    import pygit2
-
-    if name.endswith("/"):
-        return False  # another repository inside this one
-    try:
-        size = os.lstat(os.path.join(worktree, name)).st_size
-        if untracked and size > MAX_FILE:
-            return False
-        index.add(name)
-    except (OSError, pygit2.GitError) as e:
-        log.debug("left out of the snapshot: %s: %s", name, e)  # gone meanwhile, or unreadable
-        return False
-    return True
 
 
 # ── comparing ─────────────────────────────────────────────────────────────────────────────────
@@ -353,6 +333,14 @@ def _content(repository: "pygit2.Repository", blob_id: Any) -> bytes:
 def _tree(repository: "pygit2.Repository", snapshot: str) -> Any:
     """Raises KeyError for a snapshot that is gone."""
     return repository[snapshot]
+
+
+def _names(repository: "pygit2.Repository", snapshot: str) -> Iterator[str]:
+    import pygit2
+
+    index = pygit2.Index()
+    index.read_tree(_tree(repository, snapshot))
+    return (entry.path for entry in index)
 
 
 def _has(tree: Any, name: str) -> bool:

@@ -17,6 +17,7 @@ Color = Annotated[
     msgspec.Meta(pattern="^(#[0-9a-fA-F]{6}|primary|secondary|accent|success|warning|error|info)$"),
 ]
 Modality = Literal["text", "audio", "image", "video", "pdf"]
+MEGABYTE = 2**20
 TimeoutMs = Positive | Literal[False]
 
 
@@ -248,6 +249,25 @@ class RetryConfig(Wire):
     beforeFallback: NonNegative | None = None
 
 
+class DiskConfig(Wire):
+    """In MB. ``free``: no turn is begun with less free on the disk; 0: always one. ``snapshots``:
+    of one checkout, at most; 0: no limit."""
+
+    free: NonNegative | None = None
+    snapshots: NonNegative | None = None
+
+
+class RetentionConfig(Wire):
+    """What of sessions is deleted: whole ones that nothing has happened in for ``days``, those that
+    were archived ``archived_days`` ago, the output of tools that models are no longer shown after
+    ``output_days``; and of the oldest as much as makes the database smaller than ``size`` MB."""
+
+    days: Positive | None = None
+    archived_days: Positive | None = None
+    output_days: Positive | None = None
+    size: Positive | None = None
+
+
 class ExperimentalConfig(Wire):
     disable_paste_summary: bool | None = None
     batch_tool: bool | None = None
@@ -302,3 +322,5 @@ class Config(Wire, rename={"schema_": "$schema"}):
     subagent_timeout: Positive | None = None
     plugin_timeout: Positive | None = None
     retry: RetryConfig | None = None
+    disk: DiskConfig | None = None
+    retention: RetentionConfig | None = None

@@ -9,12 +9,15 @@
     │   ├── Forbidden           403  {"_tag": "…ForbiddenError", message}
     │   ├── McpUnsupportedOAuth 400  {"error": message}
     │   ├── DomainError         400  {"name": <own name>, "data": {message, …}}
-    │   └── StoreBusy           503  another process holds the database
+    │   ├── StoreBusy           503  another process holds the database
+    │   └── DiskLow             507  {"name": "DiskLowError", "data": {message, path, free, needed}}
     ├── ConfigError             400  the directory's configuration cannot be used
     │   ├── ConfigJsonError          not JSON(C)
     │   ├── ConfigInvalidError       JSON of the wrong shape
     │   ├── ConfigFrontmatterError   a markdown entry's front matter
     │   └── ConfigDirectoryTypoError ".opencode/agnt"
+    ├── StoreFailure       500  the database cannot be used: damaged, of a newer version, unwritable
+    │   └── DiskFull       507  no room for what had to be written; ends the turns that run
     ├── TurnError               ends a turn; carries a MessageError for the assistant message
     └── ToolError               a tool's failure, told to the model
         ├── PermissionDenied         by a rule
@@ -123,6 +126,19 @@ class APIError(Wire, tag_field="name", tag="APIError"):
     data: APIErrorData
 
 
+class DiskFullData(Wire):
+    """``path`` is the file that could not be written."""
+
+    message: str
+    path: str
+
+
+class DiskFullError(Wire, tag_field="name", tag="DiskFullError"):
+    """Ostler's addition: what the turn had to store found no room."""
+
+    data: DiskFullData
+
+
 MessageError = (
     ProviderAuthError
     | UnknownError
@@ -133,6 +149,7 @@ MessageError = (
     | ContentFilterError
     | APIError
     | BudgetExceededError
+    | DiskFullError
 )
 
 
@@ -254,6 +271,29 @@ class StoreBusy(RequestError):
     status = 503
 
 
+class DiskLow(RequestError):
+    """A new turn was refused: the file system of ``path`` has ``free`` bytes, and fewer than
+    ``needed``."""
+
+    status = 507
+
+    def __init__(self, path: str, free: int, needed: int) -> None:
+        super().__init__(
+            f"The disk is nearly full: {path} has {_megabytes(free)} free, a turn is begun with "
+            f"{_megabytes(needed)} or more (disk.free in opencode.json). Make room: "
+            "`ostler db size` shows what takes it, `ostler db vacuum` gives back what is not needed"
+        )
+        self.path, self.free, self.needed = path, free, needed
+
+    def body(self) -> dict[str, Any]:
+        data = {"path": self.path, "free": self.free, "needed": self.needed}
+        return {"name": "DiskLowError", "data": {"message": str(self), **data}}
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MB"
+
+
 class ConfigError(RequestError):
     """The configuration cannot be used. ``data`` always has ``path``, the file."""
 
@@ -285,6 +325,38 @@ class ConfigFrontmatterError(ConfigError):
 
 class ConfigDirectoryTypoError(ConfigError):
     """A folder of a configuration directory has a name that looks like a typing mistake."""
+
+
+class StoreFailure(OstlerError):
+    """The database cannot be used: damaged, written by a newer version, or not to be written."""
+
+    status: ClassVar[int] = 500
+
+    def body(self) -> dict[str, Any]:
+        return {"name": "StoreFailure", "data": {"message": str(self)}}
+
+    def error(self) -> MessageError:
+        """As it is told of a turn that it ended."""
+        return unknown_error(str(self))
+
+
+class DiskFull(StoreFailure):
+    """The file system of ``path`` had no room for a change. Nothing stored before is harmed."""
+
+    status = 507
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"The disk is full: {path} could not be written ({reason}). What was stored before is "
+            "unharmed. Make room: `ostler db size` shows what takes it"
+        )
+        self.path = path
+
+    def body(self) -> dict[str, Any]:
+        return {"name": "DiskFullError", "data": {"message": str(self), "path": self.path}}
+
+    def error(self) -> MessageError:
+        return DiskFullError(data=DiskFullData(message=str(self), path=self.path))
 
 
 class TurnError(OstlerError):

@@ -5,7 +5,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from ostler.schema.errors import RequestError
+from ostler.schema.errors import RequestError, StoreFailure
 from ostler.server.access import Access, Guard, foreign
 from ostler.server.asgi import (
     EMPTY,
@@ -75,7 +75,7 @@ class App:
             answer = self._guard.refuse(request) or await self._answer(request)
         except ClientGone:
             return
-        except RequestError as e:
+        except (RequestError, StoreFailure) as e:
             answer = json_response(e.body(), e.status)
         except Exception:
             reference = f"err_{secrets.token_hex(4)}"

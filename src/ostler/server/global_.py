@@ -10,6 +10,7 @@ from ostler.config import load_global_raw
 from ostler.config.json_schema import config_schema
 from ostler.config.validate import check
 from ostler.config.write import config_file, write_keys
+from ostler.disk import Room
 from ostler.schema.config import Config
 from ostler.schema.event import GlobalDisposed
 from ostler.server.asgi import TRUE, Response, json_response
@@ -24,9 +25,12 @@ _LEVELS = {
 """The first that exists is the one that is written (OpenCode 1.18)."""
 
 
-class Health(msgspec.Struct):
+class Health(msgspec.Struct, omit_defaults=True):
+    """``disk``: where there is too little room to begin a turn."""
+
     healthy: bool
     version: str
+    disk: Room | None = None
 
 
 class LogInput(msgspec.Struct):
@@ -47,7 +51,7 @@ class UpgradeRefused(msgspec.Struct):
 
 @operation("GET /global/health", "global.health", answer=Health)
 async def health(context: Context) -> Health:
-    return Health(True, __version__)
+    return Health(True, __version__, context.runtime.disk.low())
 
 
 @operation("POST /global/dispose", "global.dispose", answer=bool)

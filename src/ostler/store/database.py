@@ -11,12 +11,13 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ostler.events import Bus, Event
-from ostler.schema.errors import OstlerError, StoreBusy
+from ostler.schema.errors import StoreBusy, StoreFailure
+from ostler.store.failure import failure, is_busy
 from ostler.store.migrations import MIGRATIONS
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,6 @@ CHECKPOINT_PAGES = 1_000
 """WAL pages after which its content is moved into the database, in the background."""
 
 
-class StoreFailure(OstlerError):
-    """The database cannot be used: disk full, damaged, or written by a newer version."""
-
-
 class Database:
     """Open with a file path or ``MEMORY``; close when done. Belongs to one thread."""
 
@@ -41,13 +38,20 @@ class Database:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+        except sqlite3.Error as e:
+            raise failure(path, e) from e
+        try:
             self._configure()
             _migrate(self._db)
-        except sqlite3.OperationalError as e:
-            raise StoreFailure(f"cannot open the database {path}: {e}") from e
-        except sqlite3.DatabaseError as e:
-            raise StoreFailure(f"{path} is not a usable database: {e}") from e
+        except sqlite3.Error as e:
+            self._db.close()
+            raise failure(path, e) from e
+        except StoreFailure:
+            self._db.close()
+            raise
         self._open = False
+        self._forget: list[Callable[[], None]] = []
+        self._lost: list[Callable[[StoreFailure], None]] = []
         self._outbox: list[tuple[Event, int | None]] = []
         self._version = -1
         self._seq = 0
@@ -57,6 +61,9 @@ class Database:
         bus.hold_with(self._hold)
 
     def _configure(self) -> None:
+        """Whether a file can be made smaller is decided before anything else is in it."""
+        if self._db.execute("PRAGMA page_count").fetchone() == (0,):
+            self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")
         for pragma in (
             "journal_mode=WAL",
             "synchronous=NORMAL",
@@ -67,14 +74,29 @@ class Database:
         ):
             self._db.execute(f"PRAGMA {pragma}")
 
+    def when_stale(self, forget: Callable[[], None]) -> None:
+        """Call when what was remembered of rows may no longer hold: another process has written, or
+        changes were lost."""
+        self._forget.append(forget)
+
+    def when_lost(self, told: Callable[[StoreFailure], None]) -> None:
+        """Call when changes that were made already could not be stored."""
+        self._lost.append(told)
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
-        """All rows of a query, changes of the open transaction included."""
-        return self._db.execute(sql, params).fetchall()
+    def rows(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        """All rows of a query, changes of the open transaction included. Raises StoreFailure."""
+        try:
+            return self._db.execute(sql, params).fetchall()
+        except sqlite3.DatabaseError as e:
+            raise failure(self.path, e) from e
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Any | None:
-        return self._db.execute(sql, params).fetchone()
+        try:
+            return self._db.execute(sql, params).fetchone()
+        except sqlite3.DatabaseError as e:
+            raise failure(self.path, e) from e
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
@@ -83,8 +105,10 @@ class Database:
         self._begin()
         try:
             return self._db.execute(sql, params).rowcount
-        except sqlite3.OperationalError as e:
-            raise StoreFailure(f"cannot write to {self.path}: {e}") from e
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError):
+            raise  # of this change alone
+        except sqlite3.DatabaseError as e:
+            raise self._lose(e) from e
 
     def next_seq(self) -> int:
         """The next number of the order of changes; begins the transaction that uses it."""
@@ -105,19 +129,57 @@ class Database:
         """Commit what is open and release its events. Raises StoreFailure."""
         if not self._open:
             return
-        self._open = False
-        outbox, self._outbox = self._outbox, []
         try:
             self._db.execute("COMMIT")
         except sqlite3.Error as e:
-            self._db.execute("ROLLBACK")
-            raise StoreFailure(f"cannot commit to {self.path}: {e}") from e
+            raise self._lose(e) from e
+        self._open = False
+        outbox, self._outbox = self._outbox, []
         for event, seq in outbox:
             self._bus.release(event, seq)
         self._checkpoint_if_due()
 
-    def close(self) -> None:
+    def give_back(self, pages: int) -> None:
+        """Return up to so many free pages to the file system. Does nothing while another process
+        writes, and for files that cannot be made smaller (see ``space``)."""
         self.commit()
+        try:
+            self._db.execute("PRAGMA busy_timeout = 0")
+            # ``execute`` ends with the first page: it is told of each, as a row without columns.
+            self._db.executescript(f"PRAGMA incremental_vacuum({pages})")
+        except sqlite3.Error as e:
+            if not is_busy(e):
+                raise failure(self.path, e) from e
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+        self._checkpoint_if_due()
+
+    def _lose(self, error: sqlite3.Error) -> StoreFailure:
+        """Take back the open transaction, whose changes cannot be stored: half of them would be
+        worse than none. The failure, of which whoever relies on the changes has been told."""
+        found = failure(self.path, error)
+        self._open = False
+        outbox, self._outbox = self._outbox, []
+        if self._db.in_transaction:  # SQLite takes some back by itself
+            self._db.execute("ROLLBACK")
+        log.error("changes of the last moment were lost: %s", found)
+        for forget in self._forget:
+            forget()
+        for told in self._lost:
+            told(found)
+        for event, seq in outbox:
+            if seq is None:  # of something that happened, whether it is on record or not
+                self._bus.release(event)
+        return found
+
+    def close(self) -> None:
+        """Commit and close. Raises StoreFailure; it is closed then, too."""
+        try:
+            self.commit()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         if self._checkpointing is not None:
             self._checkpointing.join()
         self._bus.hold_with(lambda _event: False)
@@ -128,7 +190,9 @@ class Database:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as e:
+        except sqlite3.Error as e:
+            if not is_busy(e):
+                raise failure(self.path, e) from e
             raise StoreBusy(
                 f"another process has held {self.path} for {BUSY_TIMEOUT:.0f} s: {e}"
             ) from e
@@ -143,7 +207,7 @@ class Database:
         try:
             self.commit()
         except StoreFailure:
-            log.exception("changes of the last moment were lost")
+            pass  # it is in the log, and who relies on the changes was told
 
     def _hold(self, event: Event) -> bool:
         if self._open:
@@ -156,12 +220,14 @@ class Database:
         if version == self._version:
             return
         self._version = version
-        (newest,) = self._db.execute(
+        for forget in self._forget:
+            forget()
+        newest = self.rows(
             "SELECT max(coalesce((SELECT max(rev) FROM session), 0),"
             " coalesce((SELECT max(rev) FROM message), 0),"
             " coalesce((SELECT max(rev) FROM part), 0),"
             " coalesce((SELECT max(seq) FROM tombstone), 0))"
-        ).fetchone()
+        )[0][0]
         self._seq = max(self._seq, newest)
 
     def _checkpoint_if_due(self) -> None:
@@ -178,7 +244,9 @@ class Database:
     def _checkpoint(self) -> None:
         try:
             connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # The first stops no writer; the second does, and has little left to move.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             connection.close()
         except sqlite3.Error as e:
             log.warning("checkpoint of %s failed: %s", self.path, e)

@@ -53,6 +53,7 @@ class Messages:
         self._db, self._sessions = db, sessions
         self._removals: dict[str, int] = {}
         self._places: dict[str, int] = {}
+        db.when_stale(self._places.clear)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 

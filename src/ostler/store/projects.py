@@ -22,6 +22,9 @@ class Projects:
         found = [_decoder.decode(data) for (data,) in self._db.rows("SELECT data FROM project")]
         return sorted(found, key=lambda p: -p.time.updated)
 
+    def remove(self, project_id: str) -> None:
+        self._db.write("DELETE FROM project WHERE id = ?", (project_id,))
+
     def save(self, project: Project) -> None:
         self._db.write(
             "INSERT INTO project VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",

@@ -14,6 +14,8 @@ from ostler.store.database import Database
 KNOWN_LIMIT = 4_096
 TOMBSTONES = 10_000
 """How many removals are remembered for clients that reconnect."""
+TOMBSTONE_CHARACTERS = 8 * 1024 * 1024
+"""How long they may be together."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ class Sessions:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._known: dict[str, Known] = {}
+        db.when_stale(self._known.clear)
 
     def known(self, session_id: str) -> Known:
         """Raises NotFound."""
@@ -142,12 +145,13 @@ class Sessions:
         self._emit(SessionUpdated(sessionID=session.id, info=session), json, location, seq)
         return session
 
-    def delete(self, session_id: str) -> None:
-        """Delete a session with everything below it, children first. Raises NotFound."""
+    def delete(self, session_id: str, contents: bool = True) -> None:
+        """Delete a session with everything below it, children first. ``contents`` False leaves the
+        messages to be swept (see retention.py): many take long. Raises NotFound."""
         session, known = self.get(session_id), self.known(session_id)
         for child in self.children(session_id):
-            self.delete(child.id)
-        for table in ("part", "message", "todo", "turn"):
+            self.delete(child.id, contents)
+        for table in ("part", "message", "todo", "turn") if contents else ("todo", "turn"):
             self._db.write(f"DELETE FROM {table} WHERE session = ?", (known.seq,))
         self._db.write("DELETE FROM session WHERE id = ?", (session_id,))
         self._known.pop(session_id, None)
@@ -194,6 +198,17 @@ def bury(db: Database, seq: int, location: Location, kind: str, properties: byte
         "DELETE FROM tombstone WHERE seq <= (SELECT seq FROM tombstone ORDER BY seq DESC"
         " LIMIT 1 OFFSET ?)",
         (TOMBSTONES,),
+    )
+
+
+def trim_tombstones(db: Database, characters: int = TOMBSTONE_CHARACTERS) -> None:
+    """Forget the oldest removals beyond so many characters, never the newest one: it says how far
+    numbers have been given out."""
+    db.write(
+        "DELETE FROM tombstone WHERE seq < (SELECT seq FROM (SELECT seq,"
+        " sum(length(properties)) OVER (ORDER BY seq DESC) AS total FROM tombstone)"
+        " WHERE total > ? ORDER BY seq DESC LIMIT 1)",
+        (characters,),
     )
 
 

@@ -6,6 +6,7 @@ dies, however that happens. A turn whose owner's lock is free was interrupted.
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,9 @@ from ostler import ids
 from ostler.events import BOOT
 from ostler.store.database import MEMORY, Database
 from ostler.store.sessions import Sessions
+
+SETTLED = 60.0
+"""Seconds after which a process has locked the file it made."""
 
 
 class Turns:
@@ -41,6 +45,12 @@ class Turns:
         )
         return row is not None and row[0] != BOOT and not self._dead(row[0])
 
+    def is_running(self, session_id: str) -> bool:
+        """Whether any process has begun a turn of the session that has not ended. Raises
+        NotFound."""
+        place = self._sessions.known(session_id).seq
+        return self._db.row("SELECT 1 FROM turn WHERE session = ?", (place,)) is not None
+
     def abandoned(self) -> list[str]:
         """Ids of sessions whose turn died with its process."""
         rows = self._db.rows(
@@ -55,6 +65,19 @@ class Turns:
         """Forget an abandoned turn, once its session has been put right."""
         known = self._sessions.known(session_id)
         self._db.write("DELETE FROM turn WHERE session = ?", (known.seq,))
+
+    def forget_dead(self) -> None:
+        """Remove the lock files of processes that died. One that was just made may not be locked
+        yet."""
+        if self._folder is None:
+            return
+        for file in list(self._folder.glob("*")):
+            try:
+                is_young = time.time() - file.stat().st_mtime < SETTLED
+            except OSError:
+                continue
+            if file.name != BOOT and not is_young:
+                self._dead(file.name)
 
     def close(self) -> None:
         if self._lock is not None and self._folder is not None:

@@ -2,6 +2,7 @@
 
 import codecs
 from collections import deque
+from contextlib import suppress
 from typing import BinaryIO
 
 import msgspec
@@ -66,9 +67,13 @@ class Output:
     def close(self) -> None:
         if self._total > MAX_FILE:
             self._write(b"\n[what came after the first GiB was not kept]\n")
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._close_file()
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # what waits to be written finds no room either
+                file.close()
 
     def _spill(self) -> None:
         try:
@@ -85,8 +90,7 @@ class Output:
             self._file.write(data)
         except OSError:
             # A full disk must not take the command down: the end is still in memory.
-            self._file.close()
-            self._file = None
+            self._close_file()
 
     def _text(self, final: bool = True) -> str:
         """What is held; ``final``: a character that is cut off at the end is shown as U+FFFD."""

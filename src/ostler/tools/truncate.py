@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Iterator
 
 import msgspec
 
@@ -15,6 +16,8 @@ MAX_LINES = 2000
 MAX_BYTES = 51200
 RETENTION = 7 * 24 * 3600.0
 """Seconds a whole output is kept."""
+KEPT_BYTES = 2 * 1024 * 1024 * 1024
+"""Bytes of whole outputs that are kept, the newest."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -91,24 +94,37 @@ def save(output_dir: str, content: bytes) -> str:
     return path
 
 
-def clean_up(output_dir: str, now: float | None = None) -> int:
-    """Delete the outputs last written more than a week before ``now`` (seconds since the epoch);
-    returns how many."""
+def clean_up(output_dir: str, now: float | None = None, most: int = KEPT_BYTES) -> int:
+    """Delete the outputs last written more than a week before ``now`` (seconds since the epoch),
+    and the oldest of more than ``most`` bytes; returns how many."""
     oldest = (time.time() if now is None else now) - RETENTION
-    removed = 0
-    try:
-        entries = list(os.scandir(output_dir))
-    except OSError:
-        return 0
-    for entry in entries:
+    removed = total = 0
+    for written, size, path in sorted(_outputs(output_dir), reverse=True):
+        total += size
+        if written >= oldest and total <= most:
+            continue
         try:
-            if entry.name.startswith("tool_") and entry.stat().st_mtime < oldest:
-                os.unlink(entry.path)
-                removed += 1
+            os.unlink(path)
+            removed += 1
         except OSError:
             # Another process was quicker, or it is not ours to delete: next time, perhaps.
             continue
     return removed
+
+
+def _outputs(output_dir: str) -> Iterator[tuple[float, int, str]]:
+    """(when it was written, bytes, path)"""
+    try:
+        entries = list(os.scandir(output_dir))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("tool_"):
+            try:
+                found = entry.stat()
+            except OSError:
+                continue
+            yield found.st_mtime, found.st_size, entry.path
 
 
 def _hint(path: str, context: ToolContext) -> str:

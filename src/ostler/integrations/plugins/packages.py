@@ -106,6 +106,8 @@ async def plugin(spec: str, cache: str, environment: Mapping[str, str]) -> str:
     named = _NAMED.match(spec)
     wanted = f"{spec}@latest" if named and not named[2] else spec
     folder = os.path.join(cache, "packages", sanitised(wanted))
+    with contextlib.suppress(OSError):
+        os.utime(folder)  # it is in use
     if not os.path.isdir(os.path.join(folder, "node_modules")):
         async with _made(folder) as part:
             if part:
