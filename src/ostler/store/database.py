@@ -9,6 +9,7 @@ the last moments, and never consistency.
 
 import asyncio
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -109,6 +110,11 @@ class Database:
             raise  # of this change alone
         except sqlite3.DatabaseError as e:
             raise self._lose(e) from e
+
+    def newest(self) -> int:
+        """The number of the newest change, other processes' included."""
+        self._refresh_seq()
+        return self._seq
 
     def next_seq(self) -> int:
         """The next number of the order of changes; begins the transaction that uses it."""
@@ -234,7 +240,7 @@ class Database:
         if self.path == MEMORY or self._checkpointing is not None:
             return
         try:
-            pages = Path(self.path + "-wal").stat().st_size // 4096
+            pages = os.stat(self.path + "-wal").st_size // 4096
         except OSError:
             return
         if pages >= CHECKPOINT_PAGES:

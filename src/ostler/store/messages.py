@@ -39,8 +39,8 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """``messages``: (place, change number, message); ``rev``: the newest change; ``removals``
-    counts what this process deleted in the session so far."""
+    """``messages``: (place, change number, message); ``rev``: the newest change, of any session;
+    ``removals`` counts what this process deleted in the session so far."""
 
     messages: list[tuple[int, int, Message]]
     parts: list[Part]
@@ -75,6 +75,9 @@ class Messages:
         """What changed in a session since change ``after_rev``. Raises NotFound."""
         # The ``+`` keep SQLite on the index of ``rev``: it finds the few changes there are.
         known = self._sessions.known(session_id)
+        newest, removals = self._db.newest(), self._removals.get(session_id, 0)
+        if after_rev and newest <= after_rev:
+            return Changes([], [], after_rev, removals)
         messages = [
             (seq, rev, _message(session_id, message_id, data))
             for seq, rev, message_id, data in self._db.rows(
@@ -96,8 +99,8 @@ class Messages:
         return Changes(
             messages=messages,
             parts=[_part(session_id, m, p, data) for _, m, p, data in rows],
-            rev=max([after_rev, *(m[1] for m in messages), *(r[0] for r in rows)]),
-            removals=self._removals.get(session_id, 0),
+            rev=newest,
+            removals=removals,
         )
 
     def get(self, session_id: str, message_id: str) -> MessageWithParts:

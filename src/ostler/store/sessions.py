@@ -1,5 +1,6 @@
 """Session rows, and what hangs on a session directly: its todo list, its children."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from ostler.store.codec import encode, restore, session_decoder, session_ids, st
 from ostler.store.database import Database
 
 KNOWN_LIMIT = 4_096
+DECODED = 256
+"""Sessions that are kept as they were last decoded: a turn asks for its own a dozen times."""
 TOMBSTONES = 10_000
 """How many removals are remembered for clients that reconnect."""
 TOMBSTONE_CHARACTERS = 8 * 1024 * 1024
@@ -69,7 +72,8 @@ class Sessions:
 
     def select(self, query: SessionQuery) -> list[Session]:
         sql, params = _listing(query)
-        return [_session(session_id, data) for session_id, data in self._db.rows(sql, params)]
+        decode = _session.__wrapped__  # a long list would push out what is in use
+        return [decode(session_id, data) for session_id, data in self._db.rows(sql, params)]
 
     def select_json(self, query: SessionQuery) -> bytes:
         """The listing as a JSON array, without decoding a record."""
@@ -212,6 +216,7 @@ def trim_tombstones(db: Database, characters: int = TOMBSTONE_CHARACTERS) -> Non
     )
 
 
+@lru_cache(DECODED)
 def _session(session_id: str, data: bytes) -> Session:
     return session_decoder.decode(restore(data, session_ids(session_id)))
 
