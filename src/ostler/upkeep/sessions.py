@@ -57,7 +57,7 @@ class Retention:
         self.freed = Freed()
 
     async def apply(self, config: RetentionConfig) -> Freed:
-        """Raises StoreFailure."""
+        """What was freed, which ``freed`` is as it goes on. Raises StoreFailure."""
         if config.output_days is not None:
             await self._clear_outputs(self._days_ago(config.output_days))
         if config.archived_days is not None:

@@ -96,7 +96,9 @@ class Upkeep:
 
     async def _sessions(self, config: Config) -> None:
         if config.retention is not None:
-            self.freed = await Retention(self._store, self._users).apply(config.retention)
+            retention = Retention(self._store, self._users)
+            self.freed = retention.freed
+            await retention.apply(config.retention)
             if self.freed != Freed():
                 log.info("by retention: %s", self.freed)
 
