@@ -34,6 +34,7 @@ def places(paths: Paths) -> list[Place]:
             (control, f"{control}-wal", f"{control}-shm"),
             "runs are yours; journals 30 days",
         ),
+        ("flows' worktrees", (os.path.join(data, "flows"),), "14 days after a run, by workers"),
         ("plugin host", (os.path.join(data, "plugin-host"),), "30 days unused"),
         ("plugin packages", (os.path.join(cache, "packages"),), "30 days unused"),
         ("compiled plugins", (os.path.join(cache, "compiled"),), "2,000 files"),
