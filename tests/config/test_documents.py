@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ostler.config.jsonc import locate, parse
@@ -81,6 +81,7 @@ def test_plugins_are_joined_the_last_mention_staying() -> None:
 
 
 @given(OBJECTS, OBJECTS)
+@example({"": None}, {"": {"": None}})
 def test_writing_keys_gives_the_merged_document(before: Any, changes: Any) -> None:
     def merged(base: Any, over: Any) -> Any:
         result = dict(base)

@@ -111,9 +111,7 @@ def _set(text: str, path: tuple[str, ...], value: Any) -> str:
         if member is None:
             if value is None:
                 return text
-            rest: Any = value
-            for inner in reversed(path[depth + 1 :]):
-                rest = {inner: rest}
+            rest = _nested(path[depth + 1 :], value)
             return _insert(text, members, close, key, rest, depth + 1)
         if last:
             if value is None:
@@ -121,13 +119,19 @@ def _set(text: str, path: tuple[str, ...], value: Any) -> str:
             new = _format(value, depth + 1)
             return text[: member.value] + new + text[member.end :]
         if text[member.value] != "{":
-            rest = value
-            for inner in reversed(path[depth + 1 :]):
-                rest = {inner: rest}
-            new = _format(rest, depth + 1)
+            new = _format(_nested(path[depth + 1 :], value), depth + 1)
             return text[: member.value] + new + text[member.end :]
         at = member.value
     return text
+
+
+def _nested(path: tuple[str, ...], value: Any) -> Any:
+    """The value with objects around it; of a key that is removed only the objects are left."""
+    if value is None:
+        path, value = path[:-1], {}
+    for key in reversed(path):
+        value = {key: value}
+    return value
 
 
 def _insert(text: str, members: list[_Member], close: int, key: str, value: Any, depth: int) -> str:
