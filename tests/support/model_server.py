@@ -123,13 +123,31 @@ def error(
 Script = Sequence[Reply] | Callable[[dict[str, Any]], Reply]
 
 
+class _Glimpse(msgspec.Struct):
+    messages: list[msgspec.Raw]
+    tools: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def glimpse(body: bytes) -> dict[str, Any]:
+    """A request with its messages undecoded: a benchmark's model takes no longer over a long
+    conversation than it must."""
+    seen = msgspec.json.decode(body, type=_Glimpse)
+    return {"messages": seen.messages, "tools": bytes(seen.tools) not in (b"null", b"[]")}
+
+
 class ModelServer:
     """``requests``: decoded bodies, in order, those for titles left out; ``paths``: where all were
-    sent."""
+    sent; ``decode``: how bodies are read."""
 
     def __init__(
-        self, script: Script, title: str = "A title", titles: bool = True, keep: bool = True
+        self,
+        script: Script,
+        title: str = "A title",
+        titles: bool = True,
+        keep: bool = True,
+        decode: Callable[[bytes], dict[str, Any]] = msgspec.json.decode,
     ) -> None:
+        self.decode = decode
         self._script, self._title, self._titles, self._keep = script, title, titles, keep
         self._position = 0
         self.requests: list[dict[str, Any]] = []
@@ -239,7 +257,7 @@ class _Connection(asyncio.Protocol):
             )
         else:
             self._server.paths.append(self._url.decode())
-            reply = self._server.reply_to(msgspec.json.decode(self._body), self._headers)
+            reply = self._server.reply_to(self._server.decode(self._body), self._headers)
         self._begin()
         if reply.dropped:
             self._transport.abort()
@@ -295,13 +313,12 @@ def by_rule(body: dict[str, Any]) -> Reply:
     ``ROUNDS <n>``: n bash calls, one after the other and no two the same; to ``CHUNKS <n>``: n
     chunks of text at once, to ``STREAM <n>``: each by itself, without a pause, to ``PACED <n>``:
     one each 2 ms."""
-    messages = body["messages"]
-    at = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=-1)
-    said = last_text({"messages": [messages[at]]}).strip('"')
+    messages = _from_the_user(body["messages"])
+    said = last_text({"messages": messages[:1]}).strip('"')
     if not body.get("tools"):
         return _HELLO
     if said.startswith("ROUNDS "):
-        done = sum(1 for m in messages[at:] if m["role"] == "tool")
+        done = sum(1 for m in messages if m["role"] == "tool")
         return tool("bash", command=f"true {done}") if done < int(said.split()[1]) else _FINISHED
     if messages[-1]["role"] == "tool":
         return _FINISHED
@@ -314,6 +331,17 @@ def by_rule(body: dict[str, Any]) -> Reply:
     if said.startswith("CHUNKS "):
         return text(*["twenty characters ok "] * int(said.split()[1]))
     return _HELLO
+
+
+def _from_the_user(messages: Sequence[Any]) -> list[dict[str, Any]]:
+    """From what the user said last."""
+    found: list[dict[str, Any]] = []
+    for message in reversed(messages):
+        decoded = msgspec.json.decode(message) if isinstance(message, msgspec.Raw) else message
+        found.insert(0, decoded)
+        if decoded["role"] == "user":
+            break
+    return found
 
 
 def paced(count: int, seconds: float) -> Reply:
@@ -329,7 +357,7 @@ _FINISHED = text("done")
 
 
 async def serve(port: int) -> None:
-    server = ModelServer(by_rule, keep=False)
+    server = ModelServer(by_rule, keep=False, decode=glimpse)
     await server.start(port)
     print(server.port, flush=True)
     await asyncio.Event().wait()
