@@ -51,11 +51,14 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
-            members = family(self._pid)
-            together = sum(_kilobytes(member, "VmRSS:") for member in members)
-            # what the program held between two samples, the kernel remembers
-            alone = _kilobytes(self._pid, "VmHWM:") if members else 0
-            self.mb = max(self.mb, together / 1024, alone / 1024)
+            self.sample()
+
+    def sample(self) -> None:
+        members = family(self._pid)
+        together = sum(_kilobytes(member, "VmRSS:") for member in members)
+        # what the program held between two samples, the kernel remembers
+        alone = _kilobytes(self._pid, "VmHWM:") if members else 0
+        self.mb = max(self.mb, together / 1024, alone / 1024)
 
 
 def _descend(pid: int, parent_command: bytes) -> list[int]:

@@ -11,19 +11,24 @@ from bench.workloads import WORKLOADS
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-HOLD = "held = bytearray({mb} << 20); print(1, flush=True); input()"
+HOLD = "held = b'x' * ({mb} << 20); print('held', flush=True); input()"
 FAMILY = f"""
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", {HOLD.format(mb=60)!r}], stdin=subprocess.PIPE)
-child.communicate(b"x")
+subprocess.run([sys.executable, "-c", {HOLD.format(mb=60)!r}])
 """
 
 
 @linux
 def test_the_peak_is_that_of_a_program_and_what_it_starts() -> None:
-    process = subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
     with Peak(process.pid) as peak:
-        assert process.wait(30) == 0
+        assert process.stdout.readline() == b"held\n"
+        peak.sample()
+        process.communicate(b"\n", 30)
+    assert process.returncode == 0
     assert 70 < peak.mb < 120
 
 
