@@ -72,6 +72,7 @@ async def test_who_waits_is_let_go_when_the_run_is_cancelled(tmp_path: Path) -> 
         await end_run(flows.plane.store, flows.plane.context.pool, run, "cancelled")
         assert (await flows.over(run)).status == "cancelled"
         assert ostler.model.requests == []
+        assert [a.held_by for a in flows.attempts(run)] == [None]
 
 
 async def test_a_rate_spreads_beginnings(tmp_path: Path) -> None:

@@ -435,7 +435,7 @@ def _ended(now: Briefing, attempt: Attempt, failure: Failure | None, alone: bool
     store = current().store
     attempt.status = "passed" if failure is None else "failed"
     attempt.failure = None if failure is None else msgspec.to_builtins(failure)
-    attempt.ended, attempt.waiting = time.time(), None
+    attempt.ended, attempt.waiting, attempt.held_by = time.time(), None, None
     if attempt.has_place:
         Quotas(store).give_back(attempt.title)
         attempt.has_place = False
